@@ -1,0 +1,185 @@
+# Sluice's tasks; `make help` lists them. Everything is pinned: Python packages
+# by requirements*.lock, Go tools by the versions below.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+TOOLS := .tools
+
+# The first Python that is new enough; `make PYTHON=/path/to/python` overrules.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+# What the working tree's contract is compared with: the main branch.
+BREAKING_BASE ?= $(shell for ref in origin/main main; do \
+	git rev-parse --quiet --verify "$$ref" >/dev/null 2>&1 && echo $$ref && break; done)
+
+GRPCURL_VERSION      := v1.9.4
+HEALTH_PROBE_VERSION := v0.4.61
+
+RUNTIME := $(VENV)/.runtime
+DEV     := $(VENV)/.dev
+GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION)
+
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+
+# Settings of one machine; not committed.
+-include local.mk
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
+	test test-unit test-contract test-e2e bench tools precommit check
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##@ Start
+
+install: $(RUNTIME) ## Build .venv with the server in it
+
+run: $(RUNTIME) ## Start the server; ARGS are passed on, e.g. ARGS="--config sluice.yaml"
+	@exec $(BIN)/sluice-server serve $(ARGS)
+
+clean: ## Remove everything that these tasks made
+	rm -rf $(VENV) $(TOOLS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find server clients tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Write
+
+# protoc writes an empty stub module for every file without a service; only
+# those with one are kept.
+define generate
+	$(BIN)/buf build -o /dev/null
+	rm -f clients/python/sluice/v1/*_pb2*
+	$(BIN)/buf generate
+	for module in `grep -L '^service ' proto/sluice/v1/*.proto | sed -e 's|^proto/||' -e 's|\.proto$$||'`; do \
+		rm -f clients/python/$${module}_pb2_grpc.py*; done
+endef
+
+proto: $(DEV) ## Generate the stubs from proto/
+	$(generate)
+
+format: $(DEV) ## Format Python and proto files
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format --quiet
+	$(BIN)/buf format --write
+
+# Three layers without overlap, each bound to the versions of the ones before.
+# Pins stay unless something no longer fits; UPGRADE=--upgrade moves them all.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-python-downloads \
+	--generate-hashes --no-annotate --no-header $(UPGRADE)
+define locked_in
+`sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' $(1)`
+endef
+
+lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrade for newer versions
+	$(UV_COMPILE) --all-extras --no-emit-package sluice-client pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --group build -c requirements.lock \
+		$(call locked_in,requirements.lock) -o requirements-build.lock
+	$(UV_COMPILE) --group dev -c requirements.lock -c requirements-build.lock \
+		$(call locked_in,requirements.lock requirements-build.lock) -o requirements-dev.lock
+
+docs: $(RUNTIME) ## Write docs/reference from the code
+	$(BIN)/python -m sluice_server.config.reference docs/reference
+
+##@ Judge
+
+lint: $(DEV) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(DEV) ## Check types
+	$(BIN)/mypy
+
+layers: $(DEV) ## Check who imports whom
+	$(BIN)/lint-imports
+
+# Stubs are generated in a copy, so that the check says the same whether or not
+# the tree is committed.
+proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compatibility with main
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
+	mkdir -p "$$copy/clients/python"; \
+	cp -R Makefile buf.yaml buf.gen.yaml proto "$$copy"; \
+	ln -s "$(CURDIR)/$(VENV)" "$$copy/$(VENV)"; \
+	$(MAKE) --silent --no-print-directory -C "$$copy" --assume-old=$(DEV) proto; \
+	diff -r -u -x __init__.py -x __pycache__ clients/python/sluice/v1 "$$copy/clients/python/sluice/v1" || \
+		{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }
+	@set -e; base='$(BREAKING_BASE)'; \
+	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2>/dev/null; then \
+		echo 'No earlier contract, so nothing can be broken.'; exit 0; fi; \
+	old=`mktemp -d`; trap 'rm -rf "$$old"' EXIT; \
+	git archive "$$base" proto buf.yaml | tar -x -C "$$old"; \
+	$(BIN)/buf breaking --against "$$old"; \
+	echo "The contract is compatible with $$base."
+
+docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
+	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
+	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
+	diff -r -u docs/reference "$$copy" || \
+		{ echo 'The reference is not what the code gives: run `make docs`.' >&2; exit 1; }
+
+test: tools lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+	$(BIN)/pytest $(ARGS)
+
+test-unit: $(DEV) ## Tests of single rooms
+	$(BIN)/pytest tests/unit $(ARGS)
+
+test-contract: $(DEV) ## Promises that hold for all dialects, errors, settings
+	$(BIN)/pytest tests/contract $(ARGS)
+
+test-e2e: $(DEV) tools ## A real server against real upstreams
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+bench: $(DEV) ## Measure against a bare relay on one pinned core
+	$(BIN)/python -m tests.bench $(ARGS)
+
+ifneq ($(shell command -v go 2>/dev/null),)
+tools: $(GO_TOOLS) ## Build grpcurl and grpc-health-probe into .tools/bin (needs Go)
+else ifeq ($(CI),true)
+tools:
+	@echo 'Go is missing, and without it the tests would skip what they must prove.' >&2; exit 1
+else
+tools:
+	@echo 'Go is missing: tests that need grpcurl or grpc-health-probe will be skipped.' >&2
+endif
+
+##@ Before a commit
+
+precommit: format proto docs ## Everything that rewrites files
+
+check: precommit ## precommit, then fail if it changed anything, then test
+	git diff --exit-code
+	$(MAKE) test
+
+# ---- What the tasks stand on ----
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Editable installs without build isolation, which would fetch unpinned tools.
+$(RUNTIME): requirements.lock requirements-build.lock pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP_INSTALL) --no-build-isolation -e clients/python -e .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The stamp carries the version, so that a new one is built.
+GO_INSTALL = rm -f $(TOOLS)/$(1)-* && GOBIN="$(CURDIR)/$(TOOLS)/bin" GOFLAGS=-mod=mod CGO_ENABLED=0 go install
+
+$(TOOLS)/grpcurl-$(GRPCURL_VERSION):
+	$(call GO_INSTALL,grpcurl) -ldflags '-s -w -X main.version=$(GRPCURL_VERSION)' \
+		github.com/fullstorydev/grpcurl/cmd/grpcurl@$(GRPCURL_VERSION)
+	@touch $@
+
+$(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
+	$(call GO_INSTALL,grpc-health-probe) -ldflags '-s -w' \
+		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
+	@touch $@

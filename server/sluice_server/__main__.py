@@ -1,0 +1,154 @@
+"""The command line: `sluice-server serve | check`.
+
+Reads arguments, loads the configuration, handles signals and says what is going
+on in plain words. Everything else is done by `app` and below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+import sluice_server
+from sluice_server.app import App
+from sluice_server.config.faults import ConfigurationError
+from sluice_server.config.load import load
+from sluice_server.config.settings import Settings
+from sluice_server.local import LocalModelMissingError
+from sluice_server.providers.presets import KINDS
+from sluice_server.telemetry import logs
+
+LOCAL_READY_SECONDS = 60.0
+"""How long the welcome waits for the embedded model; a cold start takes one or two."""
+
+_QUESTION = (
+    '{{"model":"{model}","messages":[{{"role":"ROLE_USER",'
+    '"parts":[{{"text":"Write one sentence about rivers."}}]}}]}}'
+)
+_WELCOME = """
+Sluice {version} serves {listen}{tls}
+
+  List the models:
+    grpcurl {plaintext}{listen} sluice.v1.GatewayService/ListModels
+
+  Stream an answer:
+    grpcurl {plaintext}-d '{question}' \\
+      {listen} sluice.v1.GatewayService/Generate
+
+  Health: grpc-health-probe -addr {health}    Metrics: {metrics}
+  Stop with Ctrl-C: running answers get {grace:g} s, a second Ctrl-C ends them.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load(
+            options.config,
+            environ=os.environ,
+            kinds=KINDS,
+            listen=getattr(options, "listen", None),
+        )
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.command == "check":
+        print(f"{options.config}: no faults.")
+        return 0
+    writer = logs.configure(settings.telemetry)
+    try:
+        return uvloop.run(_serve(settings, writer))
+    except (OSError, LocalModelMissingError) as error:
+        print(f"sluice-server: {error}", file=sys.stderr)
+        return 1
+    finally:
+        writer.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sluice-server", description="One typed, streaming gRPC API in front of AI providers."
+    )
+    parser.add_argument("--version", action="version", version=sluice_server.__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser(
+        "serve",
+        help="start the server",
+        description="Start the server. Without --config: the embedded model, and every provider "
+        "whose usual key variable is set.",
+    )
+    serve.add_argument("--config", type=Path, metavar="FILE", help="configuration, YAML")
+    serve.add_argument("--listen", metavar="ADDR", help="host:port in place of the configured one")
+    check = commands.add_parser(
+        "check",
+        help="judge a configuration",
+        description="Report all faults of a configuration at once; exit code 1 if there are any.",
+    )
+    check.add_argument(
+        "--config", type=Path, metavar="FILE", required=True, help="configuration, YAML"
+    )
+    return parser
+
+
+async def _serve(settings: Settings, writer: logs.LineWriter) -> int:
+    stop = asyncio.Event()
+    hurry = asyncio.Event()
+
+    def signalled() -> None:
+        # The first asks for a drain, the second for its end.
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled)
+    app = await App.start(settings)
+    writer.on_lost = app.metrics.log_lines_lost.inc
+    try:
+        welcome = asyncio.create_task(_welcome(app, settings))
+        await stop.wait()
+        welcome.cancel()
+        drain = asyncio.create_task(app.drain())
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait((drain, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if drain.done():
+            return 1 if drain.result() else 0
+        drain.cancel()
+        await app.drain(0)
+        return 1
+    finally:
+        await app.close()
+
+
+async def _welcome(app: App, settings: Settings) -> None:
+    """Print what a newcomer can do next, once the embedded model can answer."""
+    if not sys.stdout.isatty() and settings.telemetry.log_format == "json":
+        return
+    await app.wait_local_ready(LOCAL_READY_SECONDS)
+    print(
+        _WELCOME.format(
+            version=sluice_server.__version__,
+            listen=app.listen_address,
+            tls=" with TLS" if settings.tls else "",
+            plaintext="" if settings.tls else "-plaintext ",
+            question=_QUESTION.format(
+                model=next(iter(app.model_names), f"{next(iter(settings.providers), '')}/…")
+            ),
+            health=app.health_address or "(closed)",
+            metrics=f"http://{app.metrics_address}/metrics" if app.metrics_address else "(closed)",
+            grace=settings.server.drain_grace_seconds,
+        ),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+"""The composition root: the only place that builds things and introduces them.
+
+Start order: what others depend on first, the port for callers last. Drain order
+is the reverse, see `App.drain`. Decides nothing about calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+
+import sluice_server
+from sluice.v1 import metrics_pb2, model_pb2
+from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
+from sluice_server.catalog.nearest import nearest
+from sluice_server.config import settings
+from sluice_server.credentials.pool import Credential, CredentialPool
+from sluice_server.edge.callers import Callers
+from sluice_server.edge.health import HealthPublisher
+from sluice_server.edge.management import ManagementServer
+from sluice_server.edge.rpc import RpcRunner
+from sluice_server.edge.server import health_server, listen, main_server
+from sluice_server.edge.servicer import GatewayServicer, Rooms
+from sluice_server.engine.attempt import Services
+from sluice_server.engine.pacing import Pacer
+from sluice_server.engine.planning import Planner, Upstream
+from sluice_server.engine.turn import Engine, TurnSettings
+from sluice_server.health.board import HealthBoard, ProviderHealth
+from sluice_server.limits.book import RateLimitBook
+from sluice_server.local import EmbeddedModel, LocalModel, LocalState
+from sluice_server.providers import registry
+from sluice_server.telemetry import names, tracing
+from sluice_server.telemetry.metrics import Metrics, ModelLabels
+from sluice_server.telemetry.recorder import Recorder
+
+LOCAL = "local"
+"""Provider name of the embedded model."""
+
+_LOCAL_STATES = {
+    LocalState.STARTING: metrics_pb2.HEALTH_STATE_UNHEALTHY,
+    LocalState.READY: metrics_pb2.HEALTH_STATE_HEALTHY,
+    LocalState.FAILED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
+    LocalState.STOPPED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
+}
+
+_log = structlog.get_logger("sluice.app")
+
+
+class App:
+    """One running replica. Make it with `App.start`, end it with `close`."""
+
+    listen_address: str
+    """Real address of the gRPC service."""
+    health_address: str | None
+    """Real address of the health port; None when it is closed."""
+    metrics_address: str | None
+    """Real address of the metrics port; None when it is closed."""
+
+    def __init__(self, configured: settings.Settings) -> None:
+        self._settings = configured
+        self._stack = AsyncExitStack()
+        self._labels = ModelLabels()
+        self.metrics = Metrics(version=sluice_server.__version__, models=self._labels)
+        self._publisher = HealthPublisher()
+        self._instance = configured.telemetry.instance or f"{socket.gethostname()}-{os.getpid()}"
+        self._local: EmbeddedModel | None = None
+
+    @classmethod
+    async def start(cls, configured: settings.Settings) -> App:
+        """Build everything and open the ports.
+
+        Raises:
+            OSError: a port cannot be opened.
+            LocalModelMissingError: the embedded model is not installed.
+        """
+        app = cls(configured)
+        try:
+            await app._start()
+        except BaseException:
+            await app._stack.aclose()
+            raise
+        return app
+
+    async def wait_local_ready(self, timeout_seconds: float) -> bool:
+        """Wait for the embedded model; True at once when there is none."""
+        return self._local is None or await self._local.wait_ready(timeout_seconds)
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names that can be called, as far as known without asking anybody."""
+        return [*self._settings.routes, *self._catalog.known()]
+
+    async def _start(self) -> None:
+        configured = self._settings
+        telemetry = configured.telemetry
+        trace = tracing.configure(
+            endpoint=telemetry.otlp_endpoint,
+            service_name=telemetry.service_name,
+            instance=self._instance,
+            version=sluice_server.__version__,
+            sample_ratio=telemetry.sample_ratio,
+        )
+        # Exporting waits for the network, so it must not happen in the loop.
+        self._stack.push_async_callback(asyncio.to_thread, trace.close)
+        upstreams = await self._upstreams()
+        self._board = HealthBoard(upstreams, on_change=self._health_changed)
+        limits = RateLimitBook()
+        recorder = Recorder(self._labels)
+        self._catalog = self._build_catalog(upstreams)
+        self._stack.push_async_callback(self._catalog.aclose)
+        pacer = Pacer(
+            max_seconds=configured.server.max_flush_milliseconds / 1000,
+            on_sample=self._loop_sampled,
+        )
+        pacer.start()
+        self._stack.push_async_callback(pacer.stop)
+        engine = Engine(
+            Planner(
+                upstreams, configured.routes, nearest=nearest, known_models=self._catalog.known
+            ),
+            Services(pacer, limits, self._board, self.metrics, recorder, trace),
+            TurnSettings(
+                max_attempts=configured.attempts.max_attempts,
+                max_message_bytes=configured.server.max_answer_bytes,
+                max_whole_bytes=configured.server.max_whole_answer_bytes,
+            ),
+        )
+        self._runner = RpcRunner(
+            callers=Callers(configured.callers), metrics=self.metrics, tracing=trace
+        )
+        servicer = GatewayServicer(
+            self._runner,
+            Rooms(
+                engine=engine,
+                catalog=self._catalog,
+                limits=limits,
+                health=self._board,
+                recorder=recorder,
+                metrics=self.metrics,
+                pools={name: upstream.credentials for name, upstream in upstreams.items()},
+                version=sluice_server.__version__,
+                instance=self._instance,
+            ),
+        )
+        if self._local is not None:
+            # From here on its states have somewhere to go.
+            self._local_changed(self._local_state, self._local_detail)
+        await self._publisher.start(self._board)
+        await self._open_ports(servicer)
+
+    async def _upstreams(self) -> dict[str, Upstream]:
+        configured = self._settings
+        sections = dict(configured.providers)
+        if configured.local.enabled:
+            sections[LOCAL] = await self._start_local(configured.local)
+        upstreams = {}
+        for name, section in sections.items():
+            provider = registry.build(name, section, configured.timeouts_of(name))
+            self._stack.push_async_callback(provider.aclose)
+            pool = CredentialPool(
+                [Credential(entry.name, entry.api_key) for entry in section.credentials]
+            )
+            self._labels.declare(name, section.models or ())
+            upstreams[name] = Upstream(provider, pool)
+        return upstreams
+
+    async def _start_local(self, local: settings.Local) -> settings.Provider:
+        """Start the embedded model; returns it as an ordinary provider's settings."""
+        self._local_state, self._local_detail = LocalState.STARTING, ""
+        model = (
+            LocalModel.embedded()
+            if local.model_path is None
+            # A file of the operator's brings its own chat template.
+            else LocalModel(model_path=local.model_path, alias=local.model_name)
+        )
+        model = dataclasses.replace(
+            model,
+            alias=local.model_name,
+            threads=local.threads,
+            slots=local.slots,
+            context_tokens=local.context_tokens,
+        )
+        self._local = EmbeddedModel(model, on_state=self._local_changed)
+        self._stack.push_async_callback(self._local.stop)
+        await self._local.start()
+        return settings.Provider(
+            kind="llamacpp",
+            base_url=self._local.base_url,
+            headers={},
+            credentials=(settings.Credential(name=LOCAL, api_key=self._local.api_key),),
+            models=(local.model_name,),
+        )
+
+    def _build_catalog(self, upstreams: Mapping[str, Upstream]) -> Catalog:
+        entries: dict[str, tuple[list[model_pb2.Model] | None, Fetch]] = {}
+        for name, upstream in upstreams.items():
+            allowed = upstream.provider.models
+            models = None if allowed is None else listed_models(name, allowed)
+            if name == LOCAL and models and self._local is not None:
+                for model in models:
+                    model.context_tokens = self._settings.local.context_tokens
+            entries[name] = (models, functools.partial(_list_models, upstream))
+        return Catalog(entries)
+
+    async def _open_ports(self, servicer: GatewayServicer) -> None:
+        configured = self._settings
+        management = configured.management
+        self.metrics_address = self.health_address = None
+        if management.metrics is not None:
+            http = ManagementServer(self.metrics.registry)
+            self._stack.push_async_callback(http.stop)
+            self.metrics_address = await http.start(management.metrics)
+        if management.health is not None:
+            probes = health_server(self._publisher.servicer)
+            self._stack.push_async_callback(probes.stop, None)
+            self.health_address = await listen(probes, management.health)
+        server = main_server(configured.server, servicer, self._publisher.servicer)
+        self._stack.push_async_callback(server.stop, None)
+        self.listen_address = await listen(server, configured.listen, tls=configured.tls)
+        _log.info(
+            names.SERVER_STARTED,
+            version=sluice_server.__version__,
+            listen=self.listen_address,
+            health=self.health_address,
+            metrics=self.metrics_address,
+            tls=configured.tls is not None,
+            providers=sorted(self._board.providers),
+        )
+
+    def _local_changed(self, state: LocalState, detail: str) -> None:
+        self._local_state, self._local_detail = state, detail
+        board = getattr(self, "_board", None)
+        if board is not None:
+            board.watched(LOCAL, _LOCAL_STATES[state], f"{state.value}: {detail}")
+
+    def _health_changed(self, provider: str, health: ProviderHealth) -> None:
+        self.metrics.provider_up.labels(provider).set(int(health.usable))
+        self._publisher.changed(provider, health)
+        _log.info(
+            names.PROVIDER_HEALTH_CHANGED,
+            provider=provider,
+            state=metrics_pb2.HealthState.Name(health.state),
+            message=health.message,
+        )
+
+    def _loop_sampled(self, busy: float, lag: float) -> None:
+        self.metrics.loop_busy.set(busy)
+        self.metrics.loop_lag.set(lag)
+
+    async def drain(self, grace_seconds: float | None = None) -> int:
+        """Stop taking calls and wait for the running ones; returns how many were cut.
+
+        Readiness turns first, so that nobody is sent here any more; then new
+        calls are refused with a pushback; then running ones get their grace.
+        """
+        grace = (
+            self._settings.server.drain_grace_seconds if grace_seconds is None else grace_seconds
+        )
+        started = time.monotonic()
+        await self._publisher.drain()
+        self._runner.draining = True
+        _log.info(names.SERVER_DRAINING, active=self._runner.active, grace_seconds=grace)
+        cut = 0
+        try:
+            async with asyncio.timeout(grace):
+                await self._runner.wait_idle()
+        except TimeoutError:
+            cut = self._runner.cut_all()
+            # They end by telling their callers, which takes a moment.
+            await asyncio.wait([asyncio.ensure_future(self._runner.wait_idle())], timeout=1.0)
+        seconds = round(time.monotonic() - started, 3)
+        _log.info(names.SERVER_STOPPED, cut=cut, seconds=seconds)
+        return cut
+
+    async def close(self) -> None:
+        """Close the ports and everything behind them; open calls are cancelled."""
+        await self._stack.aclose()
+
+
+async def _list_models(upstream: Upstream) -> list[model_pb2.Model]:
+    credential = upstream.credentials.choose()
+    secret = credential.secret.get_secret_value() if credential else None
+    return await upstream.provider.list_models(secret=secret)

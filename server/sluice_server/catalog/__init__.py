@@ -1,0 +1,1 @@
+"""Which models can be called. `catalog` lists them, `nearest` finds the nearest."""

@@ -1,0 +1,289 @@
+"""Rules between settings: what one value alone cannot tell.
+
+They judge the document rather than finished `Settings`, so that a mistyped number elsewhere does
+not hide that a route leads nowhere. What cannot be judged because of another fault is left alone.
+Only reading files is done here of all that touches the world; nothing is connected to.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from sluice_server.config import addresses
+from sluice_server.config.document import Document
+from sluice_server.config.faults import Location
+from sluice_server.config.kinds import EXTRA_SETTINGS, ProviderKind
+from sluice_server.config.settings import Local, Management, Settings
+from sluice_server.config.shape import nearest, value_at
+
+Finding = tuple[Location, str]
+
+LOCAL = "local"
+"""Name of the provider that the embedded model is served as."""
+
+PATHS: tuple[tuple[str, str], ...] = (
+    ("tls", "cert"),
+    ("tls", "key"),
+    ("tls", "client_ca"),
+    ("local", "model_path"),
+)
+"""Settings that name a file."""
+
+_BOOL = TypeAdapter(bool)
+
+
+def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
+    """Add to the document's faults whatever its values have against each other."""
+    view = _View(document)
+    for findings in (
+        _ports(view),
+        _exposure(view),
+        _files(view),
+        _callers(view),
+        _state(view),
+        _providers(view, kinds),
+        _routes(view),
+        _something_to_serve(view),
+    ):
+        for location, message in findings:
+            document.add(location, message)
+
+
+class _View:
+    """The document as far as it can be trusted."""
+
+    def __init__(self, document: Document) -> None:
+        self.data = document.data
+        self.spoiled = frozenset(document.spoiled)
+
+    def at(self, *location: str | int) -> object:
+        return value_at(self.data, location)
+
+    def has(self, *location: str | int) -> bool:
+        return self.at(*location) is not None
+
+    def mapping(self, *location: str | int) -> dict[str, object]:
+        value = self.at(*location)
+        return value if isinstance(value, dict) else {}
+
+    def texts(self, *location: str | int) -> dict[int, str]:
+        """Return the texts of a list by their positions."""
+        value = self.at(*location)
+        items = enumerate(value) if isinstance(value, list) else ()
+        return {i: item for i, item in items if isinstance(item, str)}
+
+    def entries(self, *location: str | int) -> range:
+        value = self.at(*location)
+        return range(len(value)) if isinstance(value, list) else range(0)
+
+    def flag(self, *location: str | int, default: bool) -> bool | None:
+        """Return a truth value as pydantic reads it; None when it cannot be told."""
+        value = self.at(*location)
+        if value is None:
+            return None if location in self.spoiled else default
+        try:
+            return _BOOL.validate_python(value)
+        except ValidationError:
+            return None
+
+    def address(self, *location: str, default: str | None) -> addresses.Address | None:
+        section, key = self.at(*location[:-1]), location[-1]
+        if not isinstance(section, dict) and section is not None:
+            return None
+        value = (section or {}).get(key, default)
+        try:
+            return addresses.parse(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+
+    @property
+    def has_local(self) -> bool | None:
+        if (LOCAL,) in self.spoiled:
+            return None
+        return self.flag(LOCAL, "enabled", default=Local().enabled)
+
+
+def _ports(view: _View) -> Iterator[Finding]:
+    defaults = Management()
+    listening: list[tuple[Location, addresses.Address | None]] = [
+        (("listen",), view.address("listen", default=Settings.model_fields["listen"].default)),
+        (
+            ("management", "health"),
+            view.address("management", "health", default=defaults.health),
+        ),
+        (
+            ("management", "metrics"),
+            view.address("management", "metrics", default=defaults.metrics),
+        ),
+    ]
+    for (place, one), (other_place, other) in combinations(listening, 2):
+        if one and other and one.overlaps(other):
+            yield other_place, f"takes the same port as {'.'.join(map(str, place))}"
+
+
+def _exposure(view: _View) -> Iterator[Finding]:
+    address = view.address("listen", default=None)
+    if address is None or address.is_loopback or view.flag("insecure", default=False) is not False:
+        return
+    missing = []
+    if not view.has("tls") and ("tls",) not in view.spoiled:
+        missing.append("tls (a certificate and its key)")
+    if not view.entries("callers") and ("callers",) not in view.spoiled:
+        missing.append("callers (a name and a token for each)")
+    if missing:
+        yield (
+            ("listen",),
+            (
+                f"can be reached from other machines, so configure {' and '.join(missing)}; "
+                "or listen on 127.0.0.1; or set insecure: true if something else protects the port"
+            ),
+        )
+
+
+def _files(view: _View) -> Iterator[Finding]:
+    for location in PATHS:
+        path = view.at(*location)
+        if not isinstance(path, str) or (location[0] == LOCAL and view.has_local is False):
+            continue
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            yield location, f"cannot be read: {error.strerror}"
+        except ValueError:
+            yield location, "must be the path of a file"
+
+
+def _callers(view: _View) -> Iterator[Finding]:
+    entries = view.entries("callers")
+    for key in ("name", "token"):
+        yield from _repeated((("callers", i, key), view.at("callers", i, key)) for i in entries)
+
+
+def _repeated(values: Iterable[tuple[Location, object]]) -> Iterator[Finding]:
+    """Find values that were there before; they are not shown, for they may be secret."""
+    seen: set[str] = set()
+    for location, value in values:
+        if isinstance(value, str):
+            if value in seen:
+                yield location, "is the same as an earlier one"
+            seen.add(value)
+
+
+def _state(view: _View) -> Iterator[Finding]:
+    if view.has("state", "redis"):
+        yield (
+            ("state", "redis"),
+            (
+                "is not available: this version keeps state in memory, each replica its own; "
+                "remove the key"
+            ),
+        )
+
+
+def _providers(view: _View, kinds: Mapping[str, ProviderKind]) -> Iterator[Finding]:
+    for name in view.mapping("providers"):
+        if name == LOCAL and view.has_local:
+            yield (
+                ("providers", name),
+                "has the name of the embedded model; rename it or set local.enabled: false",
+            )
+        yield from _address(view, name)
+        yield from _repetitions(view, name)
+        kind = view.at("providers", name, "kind")
+        if not isinstance(kind, str):
+            continue
+        if kind in kinds:
+            yield from _kind(view, name, kinds[kind])
+        else:
+            available = ", ".join(sorted(kinds)) or "none"
+            yield (
+                ("providers", name, "kind"),
+                f"is not an available kind{nearest(kind, kinds)} (available: {available})",
+            )
+
+
+def _address(view: _View, name: str) -> Iterator[Finding]:
+    url = view.at("providers", name, "base_url")
+    if not isinstance(url, str) or not url.startswith("http://"):
+        return
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return
+    allowed = view.flag("providers", name, "insecure_http", default=False)
+    if allowed is False and not addresses.is_loopback(host):
+        yield (
+            ("providers", name, "base_url"),
+            (
+                "would send keys and prompts in the clear; use https://, "
+                "or set insecure_http: true for this provider"
+            ),
+        )
+
+
+def _repetitions(view: _View, name: str) -> Iterator[Finding]:
+    place = ("providers", name, "credentials")
+    entries = view.entries(*place)
+    yield from _repeated(((*place, i, "name"), view.at(*place, i, "name")) for i in entries)
+    place = ("providers", name, "models")
+    yield from _repeated(((*place, i), text) for i, text in view.texts(*place).items())
+    place = ("providers", name, "headers")
+    yield from _repeated(((*place, key), key.lower()) for key in view.mapping(*place))
+
+
+def _kind(view: _View, name: str, kind: ProviderKind) -> Iterator[Finding]:
+    for setting in sorted(EXTRA_SETTINGS - kind.settings):
+        if view.has("providers", name, setting):
+            takes = ", ".join(sorted(kind.settings)) or "none of the kind"
+            yield (
+                ("providers", name, setting),
+                f"is not a setting of kind {kind.name} (it takes {takes})",
+            )
+    for setting in sorted(kind.required):
+        if not view.has("providers", name, setting):
+            yield ("providers", name, setting), f"is required by kind {kind.name}"
+    if kind.needs_key and not view.entries("providers", name, "credentials"):
+        variable = kind.key_variable or "NAME_OF_A_VARIABLE"
+        yield (
+            ("providers", name, "credentials"),
+            (
+                f"needs a key for kind {kind.name}, for example "
+                f'[{{name: primary, api_key: "${{{variable}}}"}}]'
+            ),
+        )
+
+
+def _routes(view: _View) -> Iterator[Finding]:
+    providers = view.mapping("providers")
+    if ("providers",) in view.spoiled or () in view.spoiled:
+        return
+    for route in view.mapping("routes"):
+        targets = {("routes", route, i): text for i, text in view.texts("routes", route).items()}
+        yield from _repeated(targets.items())
+        for location, target in targets.items():
+            provider, _, model = target.partition("/")
+            if provider in providers:
+                allowed = view.texts("providers", provider, "models").values()
+                if allowed and model not in allowed:
+                    yield location, f"names a model outside providers.{provider}.models"
+            elif provider == LOCAL and view.has_local is not False:
+                name = view.at(LOCAL, "model_name") or Local().model_name
+                if (LOCAL, "model_name") not in view.spoiled and model != name:
+                    yield location, "names another model than local.model_name"
+            else:
+                known = {*providers, LOCAL} if view.has_local else set(providers)
+                names = ", ".join(sorted(known)) or "none"
+                yield location, f"names no configured provider (configured: {names})"
+
+
+def _something_to_serve(view: _View) -> Iterator[Finding]:
+    unknown = ("providers",) in view.spoiled or () in view.spoiled
+    if view.has_local is False and not view.mapping("providers") and not unknown:
+        yield (
+            ("providers",),
+            "must have at least one provider when local.enabled is false: nothing could be served",
+        )

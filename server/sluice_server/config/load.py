@@ -1,0 +1,86 @@
+"""Reads the configuration: from a file, or without one from the environment.
+
+The order of things: YAML and `${NAME}` (`document`), each value alone (`shape`), values among
+each other (`checks`). All three add to one list of faults, told together.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sluice_server.config import checks, shape
+from sluice_server.config.document import LARGEST_FILE_BYTES, Document, read
+from sluice_server.config.faults import ConfigurationError
+from sluice_server.config.kinds import ProviderKind
+from sluice_server.config.settings import Settings
+
+OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""Collector address by OpenTelemetry's convention, used where the file says nothing."""
+
+
+def load(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    kinds: Mapping[str, ProviderKind],
+    listen: str | None = None,
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        path: the file; its relative paths start at its own directory. None: no file, and every
+            kind whose key variable is set becomes a provider of the kind's name.
+        environ: variables for `${NAME}`, keys and the collector's address.
+        kinds: the available kinds of providers, by name.
+        listen: host:port to use in place of the configured one.
+
+    Raises:
+        ConfigurationError: with every fault that could be found.
+    """
+    document = _from_environment(environ, kinds) if path is None else _from_file(path, environ)
+    shape.drop_empty_sections(document)
+    if listen is not None:
+        document.put(("listen",), listen, "--listen")
+    telemetry = document.data.get("telemetry", {})
+    collector = environ.get(OTLP_VARIABLE)
+    if collector and isinstance(telemetry, dict) and "otlp_endpoint" not in telemetry:
+        document.put(("telemetry", "otlp_endpoint"), collector, OTLP_VARIABLE)
+    readable = () not in document.spoiled
+    settings = shape.settings_of(document) if readable else None
+    document.seal()
+    if readable:
+        checks.check(document, kinds)
+    if settings is None or document.faults:
+        faults = sorted(document.faults, key=lambda fault: fault.line or 0)
+        raise ConfigurationError(faults, source=None if path is None else str(path))
+    return settings
+
+
+def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        document = Document()
+        document.add((), f"cannot be read: {error.strerror}")
+        document.seal()
+        return document
+    document = read(raw, environ)
+    for section, key in checks.PATHS:
+        holder = document.data.get(section)
+        if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
+            holder[key] = str(path.parent.absolute() / holder[key])
+    return document
+
+
+def _from_environment(environ: Mapping[str, str], kinds: Mapping[str, ProviderKind]) -> Document:
+    document = Document()
+    for kind in kinds.values():
+        variable = kind.key_variable
+        if variable is None or kind.required or not environ.get(variable, "").strip():
+            continue
+        place = ("providers", kind.name)
+        document.put((*place, "kind"), kind.name, "kind")
+        key = {"name": "default", "api_key": environ[variable]}
+        document.put((*place, "credentials"), [key], variable)
+        document.names[*place, "credentials", 0, "api_key"] = variable
+    return document

@@ -1,0 +1,1 @@
+"""Which key a call uses. `pool` holds the keys of one provider."""

@@ -1,0 +1,15 @@
+"""Inbound: the only room that knows gRPC.
+
+| module     | holds                                                        |
+| ---------- | ------------------------------------------------------------ |
+| server     | ports and their options                                      |
+| servicer   | the four RPCs                                                |
+| rpc        | what every RPC has in common, from its head to its log line  |
+| validation | whether a request keeps the contract                         |
+| status     | errors to gRPC statuses with details                         |
+| callers    | who is calling                                               |
+| health     | our health to gRPC's health protocol                         |
+| management | the HTTP port with /metrics                                  |
+
+What a turn does is the engine's business.
+"""

@@ -1,0 +1,56 @@
+"""Our health as gRPC's health protocol (grpc.health.v1), `Watch` included.
+
+Services: `""` while the process takes calls, `sluice.v1.GatewayService` while at
+least one provider is usable as well, `provider/<name>` for each. While the
+server drains all of them are NOT_SERVING, so that a probe of any of them sees
+it (docs/decisions/0004). How usable a provider is, `health.board` judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from sluice_server.health.board import HealthBoard, ProviderHealth
+
+GATEWAY = "sluice.v1.GatewayService"
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class HealthPublisher:
+    """Keeps the health service in step with the board."""
+
+    def __init__(self) -> None:
+        self.servicer = health_aio.HealthServicer()
+        self._board: HealthBoard | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, board: HealthBoard) -> None:
+        """Publish the board's view and follow it from now on."""
+        self._board = board
+        for name, health in board.providers.items():
+            await self._set(f"provider/{name}", health.usable)
+        await self._set(GATEWAY, board.usable())
+
+    def changed(self, provider: str, health: ProviderHealth) -> None:
+        """Publish a change; returns at once."""
+        if self._board is None:
+            return
+        self._later(f"provider/{provider}", health.usable)
+        self._later(GATEWAY, self._board.usable())
+
+    async def drain(self) -> None:
+        """Tell every watcher and probe, for good, that the end has begun."""
+        await self.servicer.enter_graceful_shutdown()
+
+    def _later(self, service: str, serving: bool) -> None:
+        task = asyncio.create_task(self._set(service, serving))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _set(self, service: str, serving: bool) -> None:
+        await self.servicer.set(service, _SERVING if serving else _NOT_SERVING)

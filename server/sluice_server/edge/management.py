@@ -1,0 +1,41 @@
+"""The HTTP port for operators: `/metrics`, in the format that the scraper asks for."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from sluice_server.config import addresses
+
+
+class ManagementServer:
+    """Serves one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        application = web.Application()
+        application.router.add_get("/metrics", self._metrics)
+        # No access log: scrapes would drown the calls.
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self, address: str) -> str:
+        """Listen on `address`; returns the real one.
+
+        Raises:
+            OSError: the address cannot be used.
+        """
+        wanted = addresses.parse(address)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, wanted.host, wanted.port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening and end open requests."""
+        await self._runner.cleanup()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return web.Response(body=encode(self._registry), headers={"content-type": content_type})

@@ -1,0 +1,199 @@
+"""What every RPC has in common, in the order in which it happens.
+
+    trace opened > drain checked > caller identified > handler >
+    error turned into a status > metrics, span and one log line
+
+One coroutine around the handler instead of a chain of gRPC interceptors: the
+order is readable in one place, and a chain costs an allocation per link and
+call. Health and reflection stay outside, and so out of the access log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
+
+import grpc
+import structlog
+
+from sluice_server.edge.callers import Callers
+from sluice_server.edge.status import refusal
+from sluice_server.errors import (
+    DeadlineExceededError,
+    InternalError,
+    OverloadedError,
+    SluiceError,
+)
+from sluice_server.telemetry import names
+from sluice_server.telemetry.call import CallRecord
+from sluice_server.telemetry.metrics import Metrics
+from sluice_server.telemetry.tracing import TraceScope, Tracing
+
+DRAIN_RETRY_SECONDS = 0.25
+"""What callers are told to wait while this replica drains: long enough for a
+balancer to notice, short enough not to be."""
+
+# In quotes: the parameters exist in the type stubs alone.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Result = TypeVar("Result")
+
+_log = structlog.get_logger("sluice.rpc")
+
+
+@dataclass(slots=True)
+class Rpc:
+    """One RPC that was let in."""
+
+    record: CallRecord
+    scope: TraceScope
+    started: float
+    """Moment of `time.monotonic`."""
+    deadline: float | None
+    """Moment of `time.monotonic`; None when the caller set none."""
+    cut: bool = False
+    """The server's grace is over: the cancellation is ours, not the caller's."""
+
+
+class RpcRunner:
+    """Runs handlers, and knows which RPCs are open."""
+
+    def __init__(self, *, callers: Callers, metrics: Metrics, tracing: Tracing) -> None:
+        self._callers = callers
+        self._metrics = metrics
+        self._tracing = tracing
+        self._open: dict[asyncio.Task[object], Rpc] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.draining = False
+
+    @property
+    def active(self) -> int:
+        """RPCs open now."""
+        return len(self._open)
+
+    async def wait_idle(self) -> None:
+        """Return when no RPC is open."""
+        await self._idle.wait()
+
+    def cut_all(self) -> int:
+        """End all open RPCs; each tells its caller why. Returns how many."""
+        for task, rpc in self._open.items():
+            rpc.cut = True
+            task.cancel()
+        return len(self._open)
+
+    async def run(
+        self, method: str, context: Context, handler: Callable[[Rpc], Awaitable[Result]]
+    ) -> Result:
+        """Run `handler`; ends as the module's docstring says."""
+        started = time.monotonic()
+        remaining = context.time_remaining()
+        metadata = {
+            key: value
+            for key, value in context.invocation_metadata() or ()
+            if isinstance(value, str)
+        }
+        rpc = Rpc(
+            record=CallRecord(method, generation_id=f"gen_{secrets.token_hex(12)}"),
+            scope=self._tracing.begin_rpc(method, metadata),
+            started=started,
+            deadline=None if remaining is None else started + remaining,
+        )
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._open[task] = rpc
+        self._idle.clear()
+        failure: SluiceError | None = None
+        code = "OK"
+        try:
+            rpc.record.caller = self._admit(metadata)
+            return await handler(rpc)
+        except asyncio.CancelledError:
+            if not rpc.cut:
+                # The library cancels handlers for both; the clock tells which.
+                late = rpc.deadline is not None and time.monotonic() >= rpc.deadline
+                code = DeadlineExceededError.code if late else "CANCELLED"
+                raise
+            task.uncancel()
+            failure = OverloadedError(
+                "The server shut down before the answer was whole.",
+                retry_after=DRAIN_RETRY_SECONDS,
+            )
+        except SluiceError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug of ours
+            failure = InternalError("The gateway failed; quote the generation id.")
+            _log_bug(rpc.record, error)
+        finally:
+            if failure is not None:
+                code = failure.code
+            self._account(rpc, code, failure, time.monotonic() - started)
+            del self._open[task]
+            if not self._open:
+                self._idle.set()
+        status = refusal(failure, generation_id=rpc.record.generation_id)
+        await context.abort(status.code, status.message, status.trailers)
+        raise AssertionError("abort always raises")
+
+    def _admit(self, metadata: Mapping[str, str]) -> str:
+        if self.draining:
+            raise OverloadedError(
+                "The server is shutting down; another one will take the call.",
+                retry_after=DRAIN_RETRY_SECONDS,
+            )
+        return self._callers.identify(metadata)
+
+    def _account(self, rpc: Rpc, code: str, failure: SluiceError | None, seconds: float) -> None:
+        record = rpc.record
+        self._metrics.rpc_ended(record, code=code, seconds=seconds)
+        self._tracing.end_rpc(rpc.scope, record, code=code, number=grpc.StatusCode[code].value[0])
+        # The canonical line: one per call, with everything and no content.
+        line = {
+            "method": record.method,
+            "code": code,
+            "reason": failure.reason if failure else "",
+            "generation_id": record.generation_id,
+            "trace_id": rpc.scope.trace_id,
+            "caller": record.caller,
+            "model": record.model[:128],
+            "provider": record.provider,
+            "upstream_model": record.upstream_model[:128],
+            "credential": record.credential,
+            "attempts": record.attempts or None,
+            "finish_reason": record.finish_reason,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "events": record.events or None,
+            "messages": record.messages or None,
+            "first_output_ms": _milliseconds(record.first_output_seconds),
+            "overhead_ms": _milliseconds(record.overhead_seconds),
+            "duration_ms": _milliseconds(seconds),
+        }
+        if failure is not None:
+            line.update(failure.metadata())
+            line["error"] = str(failure)
+        known = {key: value for key, value in line.items() if value not in ("", None)}
+        if failure is None or code in ("CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND"):
+            _log.info(names.CALL_FINISHED, **known)
+        else:
+            _log.warning(names.CALL_FINISHED, **known)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _log_bug(record: CallRecord, error: Exception) -> None:
+    """Log where a bug happened; its message is left out, it may quote content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    _log.error(
+        names.CALL_FAILED_INTERNALLY,
+        generation_id=record.generation_id,
+        method=record.method,
+        exception=type(error).__qualname__,
+        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
+    )

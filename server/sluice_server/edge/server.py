@@ -1,0 +1,99 @@
+"""The gRPC ports: what they serve, and the options that keep them healthy."""
+
+from __future__ import annotations
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
+from sluice_server.config import addresses, settings
+
+_MESSAGE_SLACK = 1024 * 1024
+"""An answer is bounded by its content; the message around it is a little larger."""
+
+MAX_METADATA_BYTES = 16 * 1024
+"""Metadata of one call: tokens, trace context and a few headers are below 8 KiB."""
+
+
+class AddressInUseError(OSError):
+    """A port cannot be opened."""
+
+
+def main_server(
+    configured: settings.Server,
+    servicer: gateway_service_pb2_grpc.GatewayServiceServicer,
+    health: health_aio.HealthServicer,
+) -> grpc.aio.Server:
+    """Return the server for callers, not listening yet."""
+    milliseconds = 1000
+    server = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", configured.max_request_bytes),
+            (
+                "grpc.max_send_message_length",
+                configured.max_whole_answer_bytes + _MESSAGE_SLACK,
+            ),
+            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+            ("grpc.max_concurrent_streams", configured.max_concurrent_streams),
+            # A caller whose machine died sends no FIN: pings find out, so that
+            # its upstream does not run, and cost, until the answer's end.
+            ("grpc.keepalive_time_ms", int(configured.keepalive_seconds * milliseconds)),
+            (
+                "grpc.keepalive_timeout_ms",
+                int(configured.keepalive_timeout_seconds * milliseconds),
+            ),
+            ("grpc.keepalive_permit_without_calls", 1),
+            (
+                "grpc.http2.min_ping_interval_without_data_ms",
+                int(configured.min_client_ping_seconds * milliseconds),
+            ),
+            # Two servers that share a port by accident share its calls too.
+            ("grpc.so_reuseport", 0),
+        )
+    )
+    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    services = (
+        gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name,
+        health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+        reflection.SERVICE_NAME,
+    )
+    reflection.enable_server_reflection(services, server)
+    return server
+
+
+def health_server(health: health_aio.HealthServicer) -> grpc.aio.Server:
+    """Return the plaintext server for probes, which cannot do TLS."""
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    return server
+
+
+async def listen(server: grpc.aio.Server, address: str, *, tls: settings.Tls | None = None) -> str:
+    """Open the port and start; returns the real address.
+
+    Raises:
+        AddressInUseError: the address cannot be used.
+    """
+    wanted = addresses.parse(address)
+    try:
+        if tls is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, _credentials(tls))
+    except RuntimeError as error:
+        raise AddressInUseError(f"Cannot listen on {address}: {error}") from error
+    await server.start()
+    host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+    return f"{host}:{port}"
+
+
+def _credentials(tls: settings.Tls) -> grpc.ServerCredentials:
+    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+    if tls.client_ca is None:
+        return grpc.ssl_server_credentials([pair])
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=tls.client_ca.read_bytes(), require_client_auth=True
+    )

@@ -1,0 +1,122 @@
+"""Errors to gRPC statuses, with google.rpc details. The only place that does it.
+
+Details travel in the trailer `grpc-status-details-bin` beside
+`grpc-retry-pushback-ms`, which stock clients obey (gRFC A6) although they
+ignore RetryInfo. Trailers are metadata: clients refuse more than 8 KiB of it by
+default, so everything here is bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import any_pb2, message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from sluice_server.errors import FieldViolation, SluiceError, UpstreamError
+
+DOMAIN = "sluice.v1"
+PUSHBACK = "grpc-retry-pushback-ms"
+
+MAX_MESSAGE_CHARACTERS = 400
+"""Non-ASCII characters take up to twelve bytes each in `grpc-message`."""
+
+MAX_VIOLATION_BYTES = 2560
+"""Room for BadRequest. The trailer is base64 and shares its 8 KiB with the
+message, which it holds a second time."""
+
+_MAX_METADATA_CHARACTERS = 256
+_MAX_PATH_CHARACTERS = 160
+_MAX_DESCRIPTION_CHARACTERS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A status, ready to be sent."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: tuple[tuple[str, str | bytes], ...]
+
+
+def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
+    """Return the status that tells `error` to the caller."""
+    text = _cut(error.caller_message(), MAX_MESSAGE_CHARACTERS)
+    code = grpc.StatusCode[error.code]
+    details: list[message.Message] = [
+        error_details_pb2.ErrorInfo(
+            reason=error.reason,
+            domain=DOMAIN,
+            metadata={
+                key: _cut(value, _MAX_METADATA_CHARACTERS)
+                for key, value in error.metadata().items()
+            },
+        ),
+        error_details_pb2.RequestInfo(request_id=generation_id),
+    ]
+    if error.retry_after is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(error.retry_after * 1e9))
+        details.append(retry)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and isinstance(error, UpstreamError):
+        subject = "/".join(filter(None, (error.provider, error.credential)))
+        details.append(
+            error_details_pb2.QuotaFailure(
+                violations=[
+                    error_details_pb2.QuotaFailure.Violation(
+                        subject=subject, description=str(error)
+                    )
+                ]
+            )
+        )
+    violations = getattr(error, "violations", None)
+    if violations:
+        details.append(_bad_request(violations))
+    status = rpc_status.to_status(
+        status_pb2.Status(code=code.value[0], message=text, details=map(_packed, details))
+    )
+    trailers = [*status.trailing_metadata]
+    pushback = _pushback(error)
+    if pushback is not None:
+        trailers.append((PUSHBACK, pushback))
+    return Refusal(code, text, tuple(trailers))
+
+
+def _pushback(error: SluiceError) -> str | None:
+    """Return what client libraries are told about trying again.
+
+    A known wait is passed on. Without one the gateway has spent its own
+    attempts, and a library that multiplied them would only add load.
+    """
+    if error.code not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
+        return None
+    delivered = isinstance(error, UpstreamError) and error.output_characters
+    if error.retryable and error.retry_after is not None and not delivered:
+        return str(int(error.retry_after * 1000))
+    return "-1"
+
+
+def _bad_request(violations: list[FieldViolation]) -> error_details_pb2.BadRequest:
+    bad_request = error_details_pb2.BadRequest()
+    for number, violation in enumerate(violations):
+        field = bad_request.field_violations.add(
+            field=_cut(violation.field, _MAX_PATH_CHARACTERS),
+            description=_cut(violation.description, _MAX_DESCRIPTION_CHARACTERS),
+        )
+        if bad_request.ByteSize() > MAX_VIOLATION_BYTES:
+            field.field = ""
+            field.description = f"{len(violations) - number} more violations are not listed."
+            break
+    return bad_request
+
+
+def _packed(detail: message.Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

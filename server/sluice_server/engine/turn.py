@@ -1,0 +1,246 @@
+"""A turn: targets tried in order until one answers, and the answer's frame.
+
+Adds Started and Completed around what an attempt yields, moves on to the next
+target while nothing has reached the caller, and never after that. Streamed and
+whole deliveries pass the same code; a whole one keeps its events to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from google.protobuf import duration_pb2
+
+from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
+from sluice_server.engine.assembler import AnswerRules, Assembler
+from sluice_server.engine.attempt import Attempt, Clock, Services
+from sluice_server.engine.planning import Planner, Target
+from sluice_server.engine.verdicts import Judge
+from sluice_server.errors import (
+    CostLimitError,
+    ProviderModelNotFoundError,
+    SluiceError,
+    UnsupportedFeatureError,
+    UpstreamError,
+)
+from sluice_server.telemetry.call import CallRecord
+from sluice_server.telemetry.tracing import TraceScope
+
+_EVENT = event_pb2.Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSettings:
+    """What the configuration says about turns."""
+
+    max_attempts: int
+    max_message_bytes: int
+    max_whole_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request and what surrounds it."""
+
+    request: gateway_service_pb2.GenerateRequest
+    record: CallRecord
+    scope: TraceScope
+    clock: Clock
+    deadline: float | None
+    """Moment of `time.monotonic`; None when the caller set none."""
+
+
+class Engine:
+    """Runs turns."""
+
+    def __init__(self, planner: Planner, services: Services, settings: TurnSettings) -> None:
+        self._planner = planner
+        self._services = services
+        self._settings = settings
+
+    async def generate(
+        self, call: Call
+    ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
+        """Yield the messages of one turn; the last one holds Completed.
+
+        Raises:
+            SluiceError: the turn failed; what was yielded is partial.
+        """
+        request = call.request
+        targets = self._planner.plan(request)
+        _refuse_missing_features(request)
+        rules = AnswerRules(
+            stream=request.delivery != gateway_service_pb2.DELIVERY_WHOLE,
+            include_reasoning=request.options.reasoning.include,
+            max_message_bytes=self._settings.max_message_bytes,
+            max_whole_bytes=self._settings.max_whole_bytes,
+        )
+        judge = Judge(request.tools, request.tool_call_validation)
+        used_ids = {
+            part.tool_call.id
+            for message in request.messages
+            if message.role == content_pb2.ROLE_ASSISTANT
+            for part in message.parts
+            if part.HasField("tool_call")
+        }
+        max_attempts = (
+            request.routing.max_attempts
+            if request.routing.HasField("max_attempts")
+            else self._settings.max_attempts
+        )
+        failed: list[event_pb2.FailedAttempt] = []
+        targets = targets[:max_attempts]
+        for number, target in enumerate(targets, 1):
+            began = call.clock.now()
+            assembler = Assembler(rules, judge, used_ids)
+            attempt = self._attempt(call, target, number, assembler)
+            call.record.attempts = number
+            answer = _Answer(call, attempt, assembler, failed)
+            try:
+                async with aclosing(attempt.run()) as batches:
+                    async for events in batches:
+                        if rules.stream:
+                            yield answer.message(events)
+            except SluiceError as error:
+                if not answer.started and error.failover and number < len(targets):
+                    elapsed = duration_pb2.Duration()
+                    elapsed.FromNanoseconds(int((call.clock.now() - began) * 1e9))
+                    failed.append(
+                        event_pb2.FailedAttempt(
+                            upstream=attempt.upstream, reason=error.reason, elapsed=elapsed
+                        )
+                    )
+                    continue
+                events = assembler.flush()
+                if events and rules.stream:
+                    # What came together with the failure was still an answer.
+                    yield answer.message(events)
+                error.attempts = number
+                if isinstance(error, UpstreamError):
+                    error.output_characters = assembler.characters or None
+                if isinstance(error, ProviderModelNotFoundError):
+                    error.suggestions = self._planner.suggest(request.model)
+                raise
+            finally:
+                answer.learn()
+            yield answer.last_message()
+            return
+
+    def _attempt(self, call: Call, target: Target, number: int, assembler: Assembler) -> Attempt:
+        routing = call.request.routing
+        patience = target.upstream.provider.patience
+        return Attempt(
+            self._services,
+            target,
+            number=number,
+            request=call.request,
+            assembler=assembler,
+            first_output_seconds=(
+                routing.first_output_timeout.ToNanoseconds() / 1e9
+                if routing.HasField("first_output_timeout")
+                else patience.first_output
+            ),
+            idle_seconds=(
+                routing.idle_timeout.ToNanoseconds() / 1e9
+                if routing.HasField("idle_timeout")
+                else patience.idle
+            ),
+            deadline=call.deadline,
+            clock=call.clock,
+            scope=call.scope,
+        )
+
+
+class _Answer:
+    """Frames what one attempt yields, and keeps the record of the call true."""
+
+    def __init__(
+        self,
+        call: Call,
+        attempt: Attempt,
+        assembler: Assembler,
+        failed: list[event_pb2.FailedAttempt],
+    ) -> None:
+        self._call = call
+        self._attempt = attempt
+        self._assembler = assembler
+        self._failed = failed
+        self.started = False
+
+    def message(self, events: list[event_pb2.Event]) -> gateway_service_pb2.GenerateResponse:
+        """Return a message with `events`; the first one opens with Started."""
+        if not self.started:
+            self.started = True
+            clock = self._call.clock
+            clock.first_output = clock.now()
+            self._call.record.first_output_seconds = clock.first_output - clock.started
+            started = event_pb2.Started(
+                generation_id=self._call.record.generation_id,
+                upstream=self._attempt.upstream,
+                failed_attempts=self._failed,
+                dropped_fields=self._attempt.dropped_fields,
+            )
+            events = [_EVENT(started=started), *events]
+        record = self._call.record
+        record.events += len(events)
+        record.messages += 1
+        return gateway_service_pb2.GenerateResponse(events=events)
+
+    def last_message(self) -> gateway_service_pb2.GenerateResponse:
+        """Return what is left, with Completed behind it."""
+        completed = self._attempt.completed
+        if completed is None:
+            raise AssertionError("an attempt ended well without completing")
+        message = self.message(self._assembler.flush())
+        clock = self._call.clock
+        now = clock.now()
+        first_output = clock.first_output or now
+        completed.upstream.CopyFrom(self._attempt.upstream)
+        timing = completed.timing
+        timing.time_to_first_output.FromNanoseconds(int((first_output - clock.started) * 1e9))
+        timing.total.FromNanoseconds(int((now - clock.started) * 1e9))
+        overhead = clock.overhead()
+        timing.gateway_overhead.FromNanoseconds(int(overhead * 1e9))
+        message.events.add().completed.CopyFrom(completed)
+        record = self._call.record
+        record.events += 1
+        record.overhead_seconds = overhead
+        record.finish_reason = event_pb2.FinishReason.Name(completed.finish_reason).removeprefix(
+            "FINISH_REASON_"
+        )
+        return message
+
+    def learn(self) -> None:
+        """Copy what is known of the upstream into the call's record."""
+        record = self._call.record
+        upstream = self._attempt.upstream
+        record.provider = upstream.provider
+        record.upstream_model = upstream.model
+        record.credential = upstream.credential
+        tokens = self._assembler.tokens
+        if tokens is not None:
+            record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None
+            record.output_tokens = (
+                tokens.output_tokens if tokens.HasField("output_tokens") else None
+            )
+
+
+def _refuse_missing_features(request: gateway_service_pb2.GenerateRequest) -> None:
+    """Refuse what this version cannot keep its word on."""
+    if request.routing.HasField("hedge_after"):
+        raise UnsupportedFeatureError(
+            "routing.hedge_after", "This version does not hedge; leave it out."
+        )
+    if request.routing.HasField("max_cost_usd_nanos"):
+        raise CostLimitError(
+            f'No price is known for "{request.model[:128]}", so routing.max_cost_usd_nanos '
+            "cannot be kept."
+        )
+    if request.delivery == gateway_service_pb2.DELIVERY_WHOLE and request.options.HasField(
+        "top_logprobs"
+    ):
+        raise UnsupportedFeatureError(
+            "options.top_logprobs", "Log-probs come with deltas; ask for STREAM delivery."
+        )

@@ -1,0 +1,1 @@
+"""Who is usable. `board` judges providers by what was seen of them."""

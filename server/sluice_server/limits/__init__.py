@@ -1,0 +1,1 @@
+"""How much room is left upstream. `book` remembers what providers said."""

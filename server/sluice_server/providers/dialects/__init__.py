@@ -1,0 +1,1 @@
+"""One folder per wire format; they do not import each other."""

@@ -1,0 +1,103 @@
+"""Members of an answer that need more than a field access. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from sluice.v1 import event_pb2, usage_pb2
+from sluice_server.providers.dialects.openai_chat import wire
+from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.sink import TurnSink
+
+FINISH_REASONS = {
+    "stop": event_pb2.FINISH_REASON_STOP,
+    "eos": event_pb2.FINISH_REASON_STOP,  # Together, old models
+    "length": event_pb2.FINISH_REASON_MAX_TOKENS,
+    "model_length": event_pb2.FINISH_REASON_CONTEXT_FULL,  # Mistral
+    "tool_calls": event_pb2.FINISH_REASON_TOOL_CALLS,
+    "function_call": event_pb2.FINISH_REASON_TOOL_CALLS,
+    "content_filter": event_pb2.FINISH_REASON_CONTENT_FILTER,
+}
+"""The provider's words (`openai.md` section 7, `overview.md` section 4)."""
+
+_USAGE = msgspec.json.Decoder(wire.Usage)
+_MAX_TOKENS = 2**53
+"""No model counts that far: a larger number is garbage, not usage."""
+
+
+def read_usage(raw: msgspec.Raw, quirks: Quirks) -> usage_pb2.Usage | None:
+    """Return normalised token counts; None when there are none to be had.
+
+    Totals include their parts already (`openai.md` section 4), except where a
+    quirk says otherwise. A block that cannot be read is no usage rather than a
+    failed answer.
+    """
+    try:
+        counts = _USAGE.decode(raw)
+    except msgspec.MsgspecError:
+        return None
+    inputs = counts.prompt_tokens_details or wire.TokenDetails()
+    outputs = counts.completion_tokens_details or wire.TokenDetails()
+    output_tokens = counts.completion_tokens
+    if quirks.reasoning_outside_completion and output_tokens is not None:
+        output_tokens += outputs.reasoning_tokens or 0
+    cached = inputs.cached_tokens
+    usage = usage_pb2.Usage(
+        input_tokens=_count(counts.prompt_tokens),
+        output_tokens=_count(output_tokens),
+        cache_read_input_tokens=_count(
+            counts.prompt_cache_hit_tokens if cached is None else cached
+        ),
+        cache_write_input_tokens=_count(inputs.cache_write_tokens),
+        reasoning_output_tokens=_count(outputs.reasoning_tokens),
+    )
+    if not usage.HasField("input_tokens") and not usage.HasField("output_tokens"):
+        return None
+    usage.source = usage_pb2.USAGE_SOURCE_PROVIDER
+    return usage
+
+
+def _count(value: int | None) -> int | None:
+    return value if value is not None and 0 <= value < _MAX_TOKENS else None
+
+
+def read_logprobs(tokens: Sequence[wire.TokenLogprob]) -> list[event_pb2.TokenLogprob]:
+    """Return log-probs in our shape."""
+    return [
+        event_pb2.TokenLogprob(
+            token=_token_bytes(token),
+            logprob=token.logprob,
+            top=[
+                event_pb2.TokenLogprob(token=_token_bytes(other), logprob=other.logprob)
+                for other in token.top_logprobs or ()
+            ],
+        )
+        for token in tokens
+    ]
+
+
+def _token_bytes(token: wire.TokenLogprob | wire.TopLogprob) -> bytes:
+    if token.bytes is None or any(not 0 <= byte <= 255 for byte in token.bytes):
+        return token.token.encode("utf-8", "replace")
+    return bytes(token.bytes)
+
+
+def read_content_list(items: Sequence[Any], sink: TurnSink) -> None:
+    """Apply content that is a list: Mistral's thinking and text items.
+
+    (`openai-compatible.md` section 3.) Items of other kinds have no place in
+    the answer and are left out.
+    """
+    for item in items:
+        if not isinstance(item, dict):
+            continue
+        if item.get("type") == "thinking":
+            inner = item.get("thinking")
+            for piece in inner if isinstance(inner, list) else ():
+                if isinstance(piece, dict) and isinstance(piece.get("text"), str):
+                    sink.reasoning(piece["text"])
+        elif isinstance(item.get("text"), str) and item["text"]:
+            sink.text(item["text"])

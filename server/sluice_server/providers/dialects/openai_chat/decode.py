@@ -1,0 +1,212 @@
+"""Chat Completions bytes to calls on a `TurnSink`. Pure and incremental.
+
+A stream is whole when `[DONE]` was read, or when the connection ended in good
+order after a finish reason (`openai-compatible.md` section 10, rule 3). A 200
+whose body is one JSON document, because a server ignored `stream`, passes the
+same code: a whole completion is a chunk whose delta is called `message`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import msgspec
+
+from sluice.v1 import event_pb2
+from sluice_server.errors import (
+    ProviderProtocolError,
+    ProviderUnavailableError,
+    StreamTruncatedError,
+)
+from sluice_server.providers.dialects.openai_chat import errors, wire
+from sluice_server.providers.dialects.openai_chat.answer import (
+    FINISH_REASONS,
+    read_content_list,
+    read_logprobs,
+    read_usage,
+)
+from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.sink import TurnSink
+from sluice_server.providers.sse import SseParser, SseTooLargeError
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""Bound of a body that is one JSON document, in bytes."""
+
+_CHUNK = msgspec.json.Decoder(wire.Chunk)
+_DONE = b"[DONE]"
+
+
+class StreamDecoder:
+    """Reads `text/event-stream`. One instance serves one response."""
+
+    def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
+        self._sse = SseParser()
+        self._chunks = ChunkReader(sink, quirks)
+        self._events = 0
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        """Decode the events that `data` completes."""
+        try:
+            events = self._sse.feed(data)
+        except SseTooLargeError as error:
+            raise ProviderProtocolError(str(error)) from None
+        for event in events:
+            if self.ended:
+                return
+            self._events += 1
+            payload = event.data
+            if payload == _DONE:
+                self.ended = True
+            elif payload:
+                self._chunks.read(_decode(payload), payload)
+
+    def close(self) -> None:
+        """Judge the end of the connection; read what had no blank line."""
+        if self.ended:
+            return
+        for event in self._sse.close():
+            self._events += 1
+            if event.data.strip() == _DONE:
+                self.ended = True
+                break
+            try:
+                chunk = _CHUNK.decode(event.data)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                # Half an event is what a cut connection leaves behind.
+                raise StreamTruncatedError("The provider's stream ended inside an event.") from None
+            self._chunks.read(chunk, event.data)
+        if not self._events:
+            raise ProviderProtocolError("The provider answered 200 without any event.")
+        if not (self.ended or self._chunks.finished):
+            raise StreamTruncatedError("The provider's stream ended without its end marker.")
+
+
+class DocumentDecoder:
+    """Reads a body that is one JSON document."""
+
+    def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
+        self._chunks = ChunkReader(sink, quirks)
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.ended = False
+
+    def feed(self, data: bytes) -> None:
+        """Keep the bytes; nothing can be said before the last one."""
+        self._size += len(data)
+        if self._size > MAX_BODY_BYTES:
+            raise ProviderProtocolError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Decode the document."""
+        # DeepSeek sends blank lines to keep the connection alive.
+        body = b"".join(self._pieces).strip()
+        if not body:
+            raise ProviderProtocolError("The provider answered 200 with an empty body.")
+        self._chunks.read(_decode(body), body)
+        if not self._chunks.finished:
+            raise ProviderProtocolError("The provider's answer has no finish reason.")
+        self.ended = True
+
+
+class ChunkReader:
+    """Applies chunks to a sink."""
+
+    def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
+        self._sink = sink
+        self._quirks = quirks
+        self._last_call: Hashable = None
+        self._calls_without_index = 0
+        self._identified: tuple[str | None, str | None] = (None, None)
+        self.finished = False
+
+    def read(self, chunk: wire.Chunk, payload: bytes) -> None:
+        """Apply one chunk, or one whole completion; `payload` is its text."""
+        sink = self._sink
+        if chunk.error is not msgspec.UNSET:
+            self._raise_error(bytes(chunk.error))
+        elif chunk.object == "error":
+            self._raise_error(payload)
+        # Every chunk repeats id and model; the sink hears of changes alone.
+        if (chunk.id, chunk.model) != self._identified:
+            self._identified = (chunk.id, chunk.model)
+            sink.identify(response_id=chunk.id or "", model=chunk.model or "")
+        if chunk.choices:
+            for choice in chunk.choices:
+                # More than one answer is never asked for.
+                if not choice.index:
+                    self._read_choice(choice)
+        if chunk.usage is not msgspec.UNSET:
+            usage = read_usage(chunk.usage, self._quirks)
+            if usage is not None:
+                sink.usage(usage)
+
+    def _raise_error(self, error: bytes) -> None:
+        if error != b"null":
+            raise errors.classify_in_stream(
+                msgspec.json.decode(error),
+                insufficient_quota_is_transient=self._quirks.insufficient_quota_is_transient,
+            )
+
+    def _read_choice(self, choice: wire.Choice) -> None:
+        delta = choice.delta or choice.message
+        if delta is not None:
+            self._read_delta(delta)
+        if choice.logprobs is not None and choice.logprobs.content:
+            self._sink.logprobs(read_logprobs(choice.logprobs.content))
+        word = choice.finish_reason
+        if word and not self.finished:
+            if word == "error":
+                raise ProviderUnavailableError("The provider ended the answer with an error.")
+            self.finished = True
+            reason = FINISH_REASONS.get(word, event_pb2.FINISH_REASON_OTHER)
+            stop = choice.stop_reason
+            if reason == event_pb2.FINISH_REASON_STOP and isinstance(stop, str):
+                reason = event_pb2.FINISH_REASON_STOP_SEQUENCE
+                self._sink.finish(reason, word=word, stop_sequence=stop)
+            else:
+                self._sink.finish(reason, word=word)
+
+    def _read_delta(self, delta: wire.Delta) -> None:
+        sink = self._sink
+        # vLLM renamed the field and some servers send both with one value.
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            sink.reasoning(thought)
+        content = delta.content
+        if content:
+            if isinstance(content, str):
+                sink.text(content)
+            else:
+                read_content_list(content, sink)
+        if delta.refusal:
+            sink.refusal(delta.refusal)
+        if delta.tool_calls:
+            for call in delta.tool_calls:
+                self._read_tool_call(call)
+
+    def _read_tool_call(self, call: wire.ToolCall) -> None:
+        function = call.function
+        name = (function.name if function else None) or ""
+        arguments = function.arguments if function else None
+        if arguments is not None and not isinstance(arguments, str):
+            arguments = msgspec.json.encode(arguments).decode()
+        if call.index is not None:
+            self._last_call = call.index
+        elif call.id or name or self._last_call is None:
+            # Rule 6: without an index, an id or a name opens a call and
+            # anything else continues the last one.
+            self._calls_without_index += 1
+            self._last_call = ("call", self._calls_without_index)
+        self._sink.tool_call(
+            self._last_call, id=call.id or "", name=name, arguments=arguments or ""
+        )
+
+
+def _decode(payload: bytes) -> wire.Chunk:
+    try:
+        return _CHUNK.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # The parser's words could quote the answer.
+        raise ProviderProtocolError("The provider sent an event that cannot be read.") from None

@@ -1,0 +1,53 @@
+"""The model list (`openai.md` section 11, extras in `openai-compatible.md` section 1)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sluice.v1 import model_pb2
+from sluice_server.errors import ProviderProtocolError
+from sluice_server.providers.dialects.openai_chat import wire
+
+PATH = "/models"
+
+_LIST = msgspec.json.Decoder(wire.ModelList | list[wire.Model])
+
+
+def parse_models(body: bytes, *, provider: str) -> list[model_pb2.Model]:
+    """Return the models of a list answer.
+
+    Raises:
+        ProviderProtocolError: the body is no model list.
+    """
+    try:
+        parsed = _LIST.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ProviderProtocolError("The provider's model list cannot be read.") from None
+    entries = parsed if isinstance(parsed, list) else parsed.data
+    return [_model(entry, provider) for entry in entries if entry.id]
+
+
+def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
+    context = (
+        entry.context_window
+        or entry.context_length
+        or entry.max_context_length
+        or entry.max_model_len
+    )
+    model = model_pb2.Model(
+        name=f"{provider}/{entry.id}",
+        id=entry.id,
+        provider=provider,
+        display_name=entry.name or "",
+        description=entry.description or "",
+        context_tokens=context if context and context > 0 else None,
+        max_output_tokens=(
+            entry.max_completion_tokens
+            if entry.max_completion_tokens and entry.max_completion_tokens > 0
+            else None
+        ),
+    )
+    # Seconds since the epoch; some look-alikes send 0 or a negative number.
+    if entry.created and 0 < entry.created < 2**35:
+        model.create_time.FromSeconds(int(entry.created))
+    return model

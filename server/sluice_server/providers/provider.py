@@ -1,0 +1,121 @@
+"""A configured provider: a dialect, an address and connections, joined.
+
+Knows nothing of retries, limits or which credential to use; all of that is
+decided by whoever calls it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+import sluice_server
+from sluice.v1 import model_pb2, rate_limit_pb2
+from sluice_server.errors import ProviderProtocolError
+from sluice_server.providers.dialect import Dialect, EncodedRequest
+from sluice_server.providers.transport import ERROR_BODY_BYTES, Exchange, HttpClient
+
+MODEL_LIST_BYTES = 16 * 1024 * 1024
+"""Largest model list that is read. OpenRouter's, the largest known, is 1 MiB."""
+
+_COMMON_HEADERS = (
+    ("user-agent", f"sluice/{sluice_server.__version__}"),
+    # Compressed event streams arrive late and in lumps.
+    ("accept-encoding", "identity"),
+)
+_GENERATE_HEADERS = (
+    *_COMMON_HEADERS,
+    ("accept", "text/event-stream"),
+    ("content-type", "application/json"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a provider may stay silent, in seconds."""
+
+    connect: float
+    first_output: float
+    idle: float
+
+
+class Provider:
+    """One upstream under its configured name."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        dialect: Dialect,
+        base_url: str,
+        headers: Mapping[str, str],
+        patience: Patience,
+        models: Sequence[str] | None,
+    ) -> None:
+        self.name = name
+        self.dialect = dialect
+        self.patience = patience
+        self.models = tuple(models) if models is not None else None
+        """The allow-list; None means any model."""
+        url = httpx.URL(base_url)
+        self.address = url.host
+        self.port = url.port or (443 if url.scheme == "https" else 80)
+        self._base_url = base_url.rstrip("/")
+        self._urls: dict[str, httpx.URL] = {}
+        self._headers = [*headers.items()]
+        self._http = HttpClient(connect_seconds=patience.connect)
+
+    async def generate(
+        self, encoded: EncodedRequest, *, secret: str | None, headers: Sequence[tuple[str, str]]
+    ) -> Exchange:
+        """Send a turn; returns with the response's head, whatever its status.
+
+        Raises:
+            UpstreamError: there is no response.
+        """
+        return await self._http.send(
+            "POST",
+            self._url(encoded.path),
+            [*_GENERATE_HEADERS, *self._headers, *self._authorization(secret), *headers],
+            encoded.body,
+        )
+
+    async def list_models(self, *, secret: str | None) -> list[model_pb2.Model]:
+        """Ask for the model list.
+
+        Raises:
+            UpstreamError: the provider failed, or sent no list.
+        """
+        exchange = await self._http.send(
+            "GET",
+            self._url(self.dialect.models_path()),
+            [*_COMMON_HEADERS, *self._headers, *self._authorization(secret)],
+        )
+        async with exchange:
+            if exchange.status != 200:
+                body = await exchange.read(ERROR_BODY_BYTES)
+                raise self.dialect.error(exchange.status, exchange.headers, body)
+            body = await exchange.read(MODEL_LIST_BYTES)
+        if len(body) == MODEL_LIST_BYTES:
+            raise ProviderProtocolError("The provider's model list is too large.")
+        return self.dialect.parse_models(body, provider=self.name)
+
+    def rate_limits(self, exchange: Exchange) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Return the limits that a response's headers state."""
+        return self.dialect.rate_limits(exchange.headers, now=time.time())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    def _url(self, path: str) -> httpx.URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = httpx.URL(self._base_url + path)
+        return url
+
+    def _authorization(self, secret: str | None) -> list[tuple[str, str]]:
+        return [self.dialect.authorize(secret)] if secret else []

@@ -1,0 +1,125 @@
+"""Server-sent events from bytes: incremental framing, no I/O, no JSON.
+
+Follows the event-stream grammar of the HTML Standard, section 9.2.6, with one
+departure on purpose: an event that the end of the stream leaves without its
+blank line is still delivered, because look-alike servers close that way.
+Splits bytes, never text: `str.splitlines` would also break on U+2028 and
+U+0085, which are ordinary characters of an answer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""Default bound of one event. Eight MiB: an inline image in base64 fits, a
+server that never sends a line end does not take the process with it."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class SseEvent(NamedTuple):
+    """One dispatched event."""
+
+    name: bytes
+    """Value of the `event` field; empty when there was none."""
+    data: bytes
+    """The `data` lines, joined by LF."""
+
+
+class SseTooLargeError(ValueError):
+    """One event outgrew its bound."""
+
+
+class SseParser:
+    """Turns any split of a byte stream into the same events."""
+
+    __slots__ = ("_data", "_head", "_max", "_name", "_partial", "_size", "_skip_lf")
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max = max_event_bytes
+        self._partial: list[bytes] = []
+        self._size = 0
+        self._skip_lf = False
+        self._head: bytes | None = b""
+        self._name = b""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[SseEvent]:
+        """Return the events that `chunk` completes, in order.
+
+        Raises:
+            SseTooLargeError: one event is larger than the bound.
+        """
+        if self._head is not None:
+            chunk = self._strip_bom(chunk)
+        if self._skip_lf and chunk:
+            self._skip_lf = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        if not chunk:
+            return []
+        last = chunk[-1:]
+        if last not in b"\r\n" and b"\n" not in chunk and b"\r" not in chunk:
+            # Joined once its line end arrives, so that a huge line is not
+            # copied again for every piece of it.
+            self._partial.append(chunk)
+            self._grow(len(chunk))
+            return []
+        if self._partial:
+            self._size -= sum(map(len, self._partial))
+            self._partial.append(chunk)
+            chunk = b"".join(self._partial)
+            self._partial.clear()
+        lines = chunk.splitlines()
+        if last not in b"\r\n":
+            self._partial.append(lines.pop())
+        # A CR that ends the chunk is a line end already; an LF that opens the
+        # next chunk belongs to it.
+        self._skip_lf = last == b"\r"
+        events = self._take(lines)
+        if self._partial:
+            self._grow(len(self._partial[0]))
+        return events
+
+    def close(self) -> list[SseEvent]:
+        """Return the event that the end of the stream left open, if any."""
+        chunk = (self._head or b"") + b"".join(self._partial)
+        self._head = None
+        self._partial.clear()
+        return self._take([chunk, b""] if chunk else [b""])
+
+    def _take(self, lines: list[bytes]) -> list[SseEvent]:
+        events: list[SseEvent] = []
+        data = self._data
+        for line in lines:
+            if line.startswith(b"data:"):
+                value = line[6:] if line[5:6] == b" " else line[5:]
+                data.append(value)
+                self._grow(len(value))
+            elif not line:
+                if data:
+                    payload = data[0] if len(data) == 1 else b"\n".join(data)
+                    events.append(SseEvent(self._name, payload))
+                    data.clear()
+                self._name = b""
+                self._size = 0
+            elif line.startswith(b"event:"):
+                self._name = line[7:] if line[6:7] == b" " else line[6:]
+                self._grow(len(self._name))
+            elif line == b"data":
+                data.append(b"")
+        return events
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max:
+            raise SseTooLargeError(f"An event is larger than {self._max} bytes.")
+
+    def _strip_bom(self, chunk: bytes) -> bytes:
+        head = (self._head or b"") + chunk
+        if len(head) < len(_BOM) and _BOM.startswith(head):
+            self._head = head
+            return b""
+        self._head = None
+        return head.removeprefix(_BOM)

@@ -1,0 +1,180 @@
+"""Bytes to and from providers over HTTP/1.1.
+
+`httpx` types and its transport interface with aiohttp as the engine, called
+directly: the client on top costs more than the rest of a call together
+(docs/decisions/0002). Redirects are not followed and bodies are not decoded
+into text; what the bytes mean is the dialect's business, and how long silence
+may last is the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from sluice_server.errors import (
+    ProviderProtocolError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+    StreamTruncatedError,
+    UpstreamError,
+)
+
+ERROR_BODY_BYTES = 64 * 1024
+"""How much of an error's body is read, in bytes; explanations are short."""
+
+_READ_BUFFER_BYTES = 64 * 1024
+"""Reading from the socket pauses at twice this, so it bounds what a stream holds
+while its caller does not read."""
+
+_KEEPALIVE_SECONDS = 15.0
+"""Idle connections are dropped before the usual 20 to 60 s of load balancers."""
+
+_DRAIN_SECONDS = 0.05
+"""How long the end of a complete answer's body may take before the connection
+is given up instead of reused."""
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class Exchange:
+    """One response whose head has arrived. Use as an async context manager."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._whole = False
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    async def __aenter__(self) -> Exchange:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the connection back if the body ended, else close it at once."""
+        if self._whole and error is None:
+            await self._drain()
+        await self._response.aclose()
+
+    def mark_whole(self) -> None:
+        """Say that the answer is complete although the body may not have ended."""
+        self._whole = True
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives.
+
+        Raises:
+            StreamTruncatedError: the connection broke before the body's end.
+            ProviderProtocolError: the body's content coding is wrong.
+        """
+        encoded = "content-encoding" in self._response.headers
+        source = self._response.aiter_bytes() if encoded else self._response.stream
+        try:
+            async for chunk in source:  # type: ignore[union-attr]  # always the async kind here
+                yield chunk
+        except httpx.DecodingError as error:
+            raise ProviderProtocolError("The body's content coding is wrong.") from error
+        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            raise StreamTruncatedError("The provider's connection broke.") from error
+
+    async def read(self, limit: int) -> bytes:
+        """Return at most `limit` bytes of the body; raises like `chunks`."""
+        pieces: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            pieces.append(chunk)
+            size += len(chunk)
+            if size >= limit:
+                break
+        return b"".join(pieces)[:limit]
+
+    async def _drain(self) -> None:
+        # The last chunk of the transfer coding mostly came with the answer's
+        # end; reading past it lets the connection be used again.
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self.read(_READ_BUFFER_BYTES)
+        except (TimeoutError, UpstreamError):
+            return
+
+
+class HttpClient:
+    """Connections to one provider."""
+
+    def __init__(self, *, connect_seconds: float) -> None:
+        self._transport = AiohttpTransport(client=self._session)
+        self._extensions = {"timeout": {"connect": connect_seconds}}
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            # Calls are bounded where they come in; a second bound here would
+            # only hide a queue.
+            limit=0,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            ssl=self._transport.ssl_context,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            # One caller's cookies must not travel with another's call.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_READ_BUFFER_BYTES,
+            trust_env=any(
+                os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES
+            ),
+        )
+
+    async def send(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[str, str]],
+        body: bytes | None = None,
+    ) -> Exchange:
+        """Send a request and return once the response's head has arrived.
+
+        Raises:
+            ProviderUnreachableError: no connection.
+            ProviderUnavailableError: the connection was closed without an answer.
+            ProviderProtocolError: the answer is not HTTP.
+        """
+        request = httpx.Request(
+            method, url, headers=headers, content=body, extensions=self._extensions
+        )
+        try:
+            response = await self._transport.handle_async_request(request)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise _connection_error(error) from error
+        return Exchange(response)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+def _connection_error(error: Exception) -> UpstreamError:
+    # The transport's own exception is often a mapped one that says less.
+    cause = error.__cause__ or error
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return ProviderUnreachableError("The provider's name cannot be resolved.")
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        return ProviderUnreachableError("The provider's certificate is not trusted.")
+    if isinstance(cause, aiohttp.ClientSSLError):
+        return ProviderUnreachableError("The TLS handshake with the provider failed.")
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return ProviderUnreachableError("The provider refused the connection.")
+    if isinstance(cause, TimeoutError):
+        return ProviderUnreachableError("The provider could not be reached in time.")
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return ProviderProtocolError("The provider's answer is not HTTP.")
+    return ProviderUnavailableError("The provider closed the connection without an answer.")

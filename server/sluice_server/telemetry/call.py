@@ -1,0 +1,60 @@
+"""What is known about one call and one attempt when they end.
+
+Filled while a call passes through the house and read once, at its end, by the
+log, the metrics and the span. Holds no content and no secret by construction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How something ended."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One RPC."""
+
+    method: str
+    generation_id: str
+    caller: str = ""
+    model: str = ""
+    """The model as the caller named it."""
+    provider: str = ""
+    upstream_model: str = ""
+    credential: str = ""
+    attempts: int = 0
+    delivery: str = ""
+    finish_reason: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    events: int = 0
+    messages: int = 0
+    first_output_seconds: float | None = None
+    overhead_seconds: float | None = None
+    trace_id: str = ""
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One upstream call."""
+
+    provider: str
+    model: str
+    credential: str
+    outcome: Outcome = Outcome.SUCCESS
+    reason: str = ""
+    """ErrorReason name when the outcome is an error."""
+    upstream_fault: bool = False
+    duration_seconds: float = 0.0
+    first_output_seconds: float | None = None
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Token counts by kind: input, output, cache_read_input, cache_write_input,
+    reasoning_output. Kinds that nobody counted are absent."""

@@ -1,0 +1,65 @@
+"""Every metric, span attribute and log event that Sluice emits, in one place.
+
+Attributes follow the OpenTelemetry semantic conventions: GenAI
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/) and RPC
+(https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/). They are copied
+rather than imported: the package that holds them is marked unstable. Names
+under `sluice.` are ours, where the conventions have none.
+"""
+
+from __future__ import annotations
+
+# --- Span attributes --------------------------------------------------------
+
+RPC_SYSTEM = "rpc.system"
+RPC_SERVICE = "rpc.service"
+RPC_METHOD = "rpc.method"
+RPC_GRPC_STATUS_CODE = "rpc.grpc.status_code"
+ERROR_TYPE = "error.type"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+HTTP_STATUS_CODE = "http.response.status_code"
+
+GEN_AI_OPERATION_NAME = "gen_ai.operation.name"
+GEN_AI_PROVIDER_NAME = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL = "gen_ai.request.model"
+GEN_AI_REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+GEN_AI_RESPONSE_ID = "gen_ai.response.id"
+GEN_AI_RESPONSE_MODEL = "gen_ai.response.model"
+GEN_AI_RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
+GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+
+SLUICE_GENERATION_ID = "sluice.generation_id"
+SLUICE_CALLER = "sluice.caller"
+SLUICE_CREDENTIAL = "sluice.credential"
+SLUICE_ATTEMPT = "sluice.attempt"
+SLUICE_OUTCOME = "sluice.outcome"
+
+# --- Prometheus metrics -----------------------------------------------------
+
+RPCS = "sluice_rpcs"
+RPC_DURATION = "sluice_rpc_duration_seconds"
+ACTIVE_STREAMS = "sluice_active_streams"
+ATTEMPTS = "sluice_upstream_attempts"
+ATTEMPT_DURATION = "sluice_upstream_attempt_duration_seconds"
+FIRST_OUTPUT = "sluice_upstream_first_output_seconds"
+TOKENS = "sluice_tokens"
+EVENTS = "sluice_stream_events"
+MESSAGES = "sluice_stream_messages"
+OVERHEAD = "sluice_gateway_overhead_seconds"
+PROVIDER_UP = "sluice_provider_up"
+LOOP_BUSY = "sluice_event_loop_busy_ratio"
+LOOP_LAG = "sluice_event_loop_lag_seconds"
+LOG_LINES_LOST = "sluice_log_lines_lost"
+BUILD_INFO = "sluice_build"
+
+# --- Log events -------------------------------------------------------------
+
+SERVER_STARTED = "server.started"
+SERVER_DRAINING = "server.draining"
+SERVER_STOPPED = "server.stopped"
+CALL_FINISHED = "call.finished"
+CALL_FAILED_INTERNALLY = "call.failed_internally"
+PROVIDER_HEALTH_CHANGED = "provider.health_changed"
+MODELS_FETCH_FAILED = "models.fetch_failed"

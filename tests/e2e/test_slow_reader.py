@@ -1,0 +1,49 @@
+"""Does a caller that stops reading stop the upstream instead of filling the memory?"""
+
+import asyncio
+
+from tests.support.channels import stub_to
+from tests.support.client import read_one, request
+from tests.support.configuration import configuration
+from tests.support.openai_stream import role, text
+from tests.support.process import server_process
+from tests.support.replies import Offer, event, sse
+from tests.support.upstream import Request, Upstream
+
+OFFERED_BYTES = 200 << 20
+FLAT_BYTES = 48 << 20
+"""Room for the buffers of one stream, in the server, in gRPC and in two kernels' sockets."""
+
+
+async def settled(received: Request) -> int:
+    """Wait until the upstream can get rid of nothing more and return what it got rid of."""
+    seen, same = -1, 0
+    async with asyncio.timeout(20):
+        while same < 5:
+            await asyncio.sleep(0.1)
+            same = same + 1 if received.accepted_bytes == seen else 0
+            seen = received.accepted_bytes
+    return seen
+
+
+async def test_memory_stays_flat(upstream: Upstream) -> None:
+    """The upstream offers 200 MB, the reader stops after one message: both numbers stay bounded."""
+    piece = event(text("river " * 2000)) * 4
+
+    async with server_process(configuration(upstream)) as server:
+        upstream.reply(sse(role(), Offer(lambda _: piece, OFFERED_BYTES)))
+        async with stub_to(server.channel_target) as stub:
+            before = server.resident_bytes()
+            call = stub.Generate(request())
+            await read_one(call)
+            accepted = await settled(upstream.requests[0])
+            grown = server.resident_bytes() - before
+            assert 0 < accepted < FLAT_BYTES
+            assert grown < FLAT_BYTES
+            # The reader goes on: what was held back flows again.
+            for _ in range(200):
+                await read_one(call)
+            assert upstream.requests[0].accepted_bytes > accepted
+            call.cancel()
+            async with asyncio.timeout(5):
+                await upstream.requests[0].disconnected.wait()
