@@ -38,6 +38,7 @@ from sluice_server.limits.book import RateLimitBook
 from sluice_server.local import EmbeddedModel, LocalModel, LocalState
 from sluice_server.providers import registry
 from sluice_server.telemetry import names, tracing
+from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics, ModelLabels
 from sluice_server.telemetry.recorder import Recorder
 
@@ -114,6 +115,8 @@ class App:
         self._board = HealthBoard(upstreams, on_change=self._health_changed)
         limits = RateLimitBook()
         recorder = Recorder(self._labels)
+        self._ledger = Ledger(metrics=self.metrics, recorder=recorder)
+        self._stack.callback(self._ledger.settle)
         self._catalog = self._build_catalog(upstreams)
         self._stack.push_async_callback(self._catalog.aclose)
         pacer = Pacer(
@@ -126,7 +129,7 @@ class App:
             Planner(
                 upstreams, configured.routes, nearest=nearest, known_models=self._catalog.known
             ),
-            Services(pacer, limits, self._board, self.metrics, recorder, trace),
+            Services(pacer, limits, self._board, self._ledger, trace),
             TurnSettings(
                 max_attempts=configured.attempts.max_attempts,
                 max_message_bytes=configured.server.max_answer_bytes,
@@ -134,7 +137,7 @@ class App:
             ),
         )
         self._runner = RpcRunner(
-            callers=Callers(configured.callers), metrics=self.metrics, tracing=trace
+            callers=Callers(configured.callers), ledger=self._ledger, tracing=trace
         )
         servicer = GatewayServicer(
             self._runner,
@@ -143,6 +146,7 @@ class App:
                 catalog=self._catalog,
                 limits=limits,
                 health=self._board,
+                ledger=self._ledger,
                 recorder=recorder,
                 metrics=self.metrics,
                 pools={name: upstream.credentials for name, upstream in upstreams.items()},
@@ -215,7 +219,7 @@ class App:
         management = configured.management
         self.metrics_address = self.health_address = None
         if management.metrics is not None:
-            http = ManagementServer(self.metrics.registry)
+            http = ManagementServer(self.metrics.registry, before_scrape=self._ledger.settle)
             self._stack.push_async_callback(http.stop)
             self.metrics_address = await http.start(management.metrics)
         if management.health is not None:

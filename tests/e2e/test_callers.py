@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from sluice.v1 import gateway_service_pb2
-from tests.support.channels import total
+from tests.support.channels import health_on, total
 from tests.support.client import collect, collect_failure, failure_of, request
 from tests.support.configuration import API_KEY, configuration
 from tests.support.openai_stream import answer
@@ -76,6 +76,6 @@ async def test_all_methods_are_guarded(guarded: RunningServer) -> None:
 
 async def test_health_needs_no_token(guarded: RunningServer) -> None:
     """Probes have no token and are answered."""
-    health = health_pb2_grpc.HealthStub(guarded.channel)
+    health = health_on(guarded.channel)
     got = await health.Check(health_pb2.HealthCheckRequest(service=""))
     assert got.status == health_pb2.HealthCheckResponse.SERVING

@@ -4,9 +4,9 @@ import asyncio
 import signal
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
-from tests.support.channels import NO_RETRIES, channel_to, stub_on
+from tests.support.channels import NO_RETRIES, channel_to, health_on, stub_on
 from tests.support.client import collect, collect_failure, read_one, request
 from tests.support.configuration import configuration
 from tests.support.openai_stream import DONE, finish, text
@@ -27,7 +27,7 @@ async def test_a_drain_loses_no_call(upstream: Upstream) -> None:
         channel_to(str(server.started["health"])) as health_channel,
     ):
         stub = stub_on(channel)
-        watch = health_pb2_grpc.HealthStub(health_channel).Watch(READINESS)
+        watch = health_on(health_channel).Watch(READINESS)
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
         running = stub.Generate(request())
         first = await read_one(running)

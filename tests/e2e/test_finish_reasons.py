@@ -16,8 +16,6 @@ from tests.support.upstream import Upstream
         ("stop", event_pb2.FINISH_REASON_STOP),
         ("length", event_pb2.FINISH_REASON_MAX_TOKENS),
         ("content_filter", event_pb2.FINISH_REASON_CONTENT_FILTER),
-        ("tool_calls", event_pb2.FINISH_REASON_TOOL_CALLS),
-        ("function_call", event_pb2.FINISH_REASON_TOOL_CALLS),
         ("something_new", event_pb2.FINISH_REASON_OTHER),
     ],
 )

@@ -6,11 +6,14 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
-from tests.support.channels import channel_to
-from tests.support.configuration import configuration
-from tests.support.server import RunningServer, running
+from sluice.v1 import gateway_service_pb2, metrics_pb2
+from tests.support.channels import channel_to, health_on
+from tests.support.client import collect_failure
+from tests.support.client import request as generate_request
+from tests.support.openai_stream import failure
+from tests.support.server import RunningServer
 from tests.support.upstream import Upstream
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -24,7 +27,7 @@ async def stub(request: pytest.FixtureRequest, server: RunningServer) -> AsyncIt
     """Return a health stub on either port."""
     target = server.listen if request.param == "gRPC port" else server.health
     async with channel_to(target) as channel:
-        yield health_pb2_grpc.HealthStub(channel)
+        yield health_on(channel)
 
 
 @pytest.mark.parametrize("service", ["", READINESS, "provider/up"])
@@ -49,15 +52,20 @@ async def test_unknown_services_are_unknown(stub: Any) -> None:
     watch.cancel()
 
 
-async def test_without_a_provider_it_lives_but_is_not_ready(upstream: Upstream) -> None:
-    """A server that can serve nobody is alive, and takes no traffic."""
-    config = configuration(upstream)
-    config["providers"] = {}
-    async with running(config) as server:
-        health = health_pb2_grpc.HealthStub(server.channel)
-        live = await health.Check(health_pb2.HealthCheckRequest(service=""))
-        ready = await health.Check(health_pb2.HealthCheckRequest(service=READINESS))
-    assert (live.status, ready.status) == (SERVING, NOT_SERVING)
+async def test_failing_calls_do_not_hide_the_only_provider(
+    server: RunningServer, upstream: Upstream
+) -> None:
+    """A provider that fails is degraded, not unusable: there is nobody else to ask."""
+    upstream.answer(failure(503))
+    for _ in range(6):
+        await collect_failure(server.stub.Generate(generate_request()))
+    health = health_on(server.channel)
+    for service in ("", READINESS, "provider/up"):
+        asked = health_pb2.HealthCheckRequest(service=service)
+        assert (await health.Check(asked)).status == SERVING
+    metrics = await server.stub.GetMetrics(gateway_service_pb2.GetMetricsRequest())
+    assert metrics.providers[0].health == metrics_pb2.HEALTH_STATE_DEGRADED
+    assert metrics.providers[0].health_message
 
 
 async def test_readiness_is_left_first_when_draining(server: RunningServer, stub: Any) -> None:

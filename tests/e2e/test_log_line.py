@@ -45,6 +45,7 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
         assert success["generation_id"] == good.started.generation_id
         for line in finished():
             assert line["method"] == "Generate"
+            assert line["model"] == "up/test-model"
             assert line["provider"] == "up"
             assert line["caller"] == "checkout"
             assert line["credential"] == "test"

@@ -1,14 +1,15 @@
 """Can tools learn the contract from the server itself?"""
 
 from google.protobuf import descriptor_pb2
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
+from tests.support.channels import reflection_on
 from tests.support.server import RunningServer
 
 
 async def test_services_and_their_files_are_listed(server: RunningServer) -> None:
     """The gateway, health and reflection are listed, and the contract's file can be had."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    stub = reflection_on(server.channel)
     call = stub.ServerReflectionInfo()
     await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     listed = await call.read()

@@ -3,9 +3,9 @@
 import asyncio
 
 from tests.support.channels import stub_to
-from tests.support.client import read_one, request
+from tests.support.client import collect, read_one, request
 from tests.support.configuration import configuration
-from tests.support.openai_stream import role, text
+from tests.support.openai_stream import answer, role, text
 from tests.support.process import server_process
 from tests.support.replies import Offer, event, sse
 from tests.support.upstream import Request, Upstream
@@ -40,10 +40,14 @@ async def test_memory_stays_flat(upstream: Upstream) -> None:
             grown = server.resident_bytes() - before
             assert 0 < accepted < FLAT_BYTES
             assert grown < FLAT_BYTES
+            # Others are served meanwhile.
+            upstream.reply(answer("fine"))
+            async with stub_to(server.channel_target) as other:
+                assert (await collect(other.Generate(request(), timeout=5))).text == "fine"
             # The reader goes on: what was held back flows again.
-            for _ in range(200):
-                await read_one(call)
-            assert upstream.requests[0].accepted_bytes > accepted
+            async with asyncio.timeout(20):
+                while upstream.requests[0].accepted_bytes <= accepted:
+                    await read_one(call)
             call.cancel()
             async with asyncio.timeout(5):
                 await upstream.requests[0].disconnected.wait()

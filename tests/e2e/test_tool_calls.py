@@ -81,7 +81,10 @@ async def test_parallel_calls_are_told_apart_by_index(
     assert got.completed.finish_reason == event_pb2.FINISH_REASON_TOOL_CALLS
     parts = got.completed.message.parts
     assert [part.WhichOneof("kind") for part in parts] == ["text", "tool_call", "tool_call"]
-    assert [part.tool_call.arguments_json for part in parts[1:]] == list(got.arguments.values())
+    assert [part.tool_call.arguments_json for part in parts[1:]] == [
+        got.arguments[1],
+        got.arguments[2],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,12 +160,24 @@ async def test_no_arguments_are_an_empty_object(server: RunningServer, upstream:
     assert [(c.arguments_json, c.check) for c in got.tool_calls] == [("{}", VALID)]
 
 
-async def test_calls_win_over_the_word_stop(server: RunningServer, upstream: Upstream) -> None:
-    """Servers that end a turn of calls with "stop" are understood."""
-    reply = calls(tool_call(0, id="c", name="weather", arguments='{"city":"Rome"}'), end="stop")
+@pytest.mark.parametrize("word", ["tool_calls", "function_call", "stop"])
+async def test_a_turn_of_calls_ends_with_tool_calls(
+    server: RunningServer, upstream: Upstream, word: str
+) -> None:
+    """Servers that end a turn of calls with another word are understood."""
+    reply = calls(tool_call(0, id="c", name="weather", arguments='{"city":"Rome"}'), end=word)
     completed = (await generate(server, upstream, reply)).completed
     assert completed.finish_reason == event_pb2.FINISH_REASON_TOOL_CALLS
-    assert completed.provider_finish_reason == "stop"
+    assert completed.provider_finish_reason == word
+
+
+async def test_the_word_tool_calls_without_calls_is_an_end(
+    server: RunningServer, upstream: Upstream
+) -> None:
+    """Nobody is told to wait for results of calls that were never made."""
+    completed = (await generate(server, upstream, calls(text("Done.")))).completed
+    assert completed.finish_reason == event_pb2.FINISH_REASON_STOP
+    assert completed.provider_finish_reason == "tool_calls"
 
 
 async def test_calls_without_index_or_id_are_told_apart(

@@ -65,6 +65,9 @@ async def test_each_status_has_its_reason(
     assert known["http_status"] == str(status)
     assert known["attempts"] == "1"
     assert known.get("provider_code") == fields.get("code")
+    info = got.detail(error_details_pb2.RequestInfo)
+    assert info is not None
+    assert info.request_id.startswith("gen_")
     assert len(upstream.requests) == 1
 
 
@@ -140,6 +143,16 @@ async def test_a_huge_error_body_is_bounded(server: RunningServer, upstream: Ups
         grpc.StatusCode.INVALID_ARGUMENT,
         "PROVIDER_REJECTED_REQUEST",
     )
+
+
+async def test_an_explanation_in_any_script_is_bounded(
+    server: RunningServer, upstream: Upstream
+) -> None:
+    """Characters that take twelve bytes each in a header still fit, and arrive unharmed."""
+    upstream.reply(failure(400, "川" * 2000))
+    got = await collect_failure(server.stub.Generate(request()))
+    assert got.reason == "PROVIDER_REJECTED_REQUEST"
+    assert "川川川" in got.message
 
 
 async def test_redirects_are_not_followed(server: RunningServer, upstream: Upstream) -> None:

@@ -100,4 +100,4 @@ async def test_very_many_faults_still_arrive(server: RunningServer) -> None:
     got = await collect_failure(server.stub.Generate(wanted))
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert len(got.violations) >= 5
-    assert "000" in got.message, "the message should say how many there are"
+    assert "more" in got.violations[""]

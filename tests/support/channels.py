@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.v1 import gateway_service_pb2_grpc
@@ -30,6 +32,17 @@ async def channel_to(target: str, options: Options = ()) -> AsyncIterator[grpc.a
 def stub_on(channel: grpc.aio.Channel) -> "GatewayServiceAsyncStub":
     """Return the gateway's stub, typed for asyncio."""
     return gateway_service_pb2_grpc.GatewayServiceStub(channel)
+
+
+def health_on(channel: grpc.aio.Channel) -> Any:
+    """Return a stub of the health service; its published types lack the methods."""
+    return health_pb2_grpc.HealthStub(channel)
+
+
+def reflection_on(channel: grpc.aio.Channel) -> Any:
+    """Return a stub of the reflection service; its published types know no asyncio."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub
+    return stub(channel)
 
 
 @asynccontextmanager

@@ -105,6 +105,7 @@ def error(
 
 def failure(status: int, message: str = "no", *, headers: Headers = (), **fields: Any) -> Reply:
     """Return an error answer with this HTTP status; `fields` are those of `error`."""
+    fields.setdefault("type", "server_error" if status >= 500 else "invalid_request_error")
     return json_body(status, error(message, **fields), headers=headers)
 
 

@@ -61,8 +61,7 @@ class Head:
 
     async def run(self, exchange: Exchange) -> None:
         """Send the head."""
-        reason = HTTPStatus(self.status).phrase if self.reason is None else self.reason
-        await exchange.send_head(self.status, reason, self.headers)
+        await exchange.send_head(self.status, self.reason or _phrase(self.status), self.headers)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Informational:
 
     async def run(self, exchange: Exchange) -> None:
         """Send it; the real head still has to follow."""
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        lines = [f"HTTP/1.1 {self.status} {_phrase(self.status)}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         await exchange.send_raw("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
@@ -216,6 +215,12 @@ class Reset:
     async def run(self, exchange: Exchange) -> None:
         """Reset it."""
         await exchange.reset()
+
+
+def _phrase(status: int) -> str:
+    """Return the reason phrase; providers also use statuses that no RFC knows, such as 529."""
+    known = HTTPStatus._value2member_map_.get(status)
+    return known.phrase if isinstance(known, HTTPStatus) else "Unknown"
 
 
 class Reply:

@@ -48,9 +48,10 @@ async def running(config: Config, options: Options = NO_RETRIES) -> AsyncIterato
         settings = load(write(config, Path(folder)), environ={}, kinds=KINDS)
         app = await App.start(settings)
         try:
-            listen = app.listen_address
+            listen, health, metrics = app.listen_address, app.health_address, app.metrics_address
+            assert health is not None, "the configuration closes the health port"
+            assert metrics is not None, "the configuration closes the metrics page"
             async with channel_to(listen, options) as channel:
-                health, metrics = app.health_address, app.metrics_address
                 yield RunningServer(app, channel, stub_on(channel), listen, health, metrics)
         finally:
             await app.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -12,8 +14,9 @@ from sluice_server.config import addresses
 class ManagementServer:
     """Serves one registry."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, before_scrape: Callable[[], None]) -> None:
         self._registry = registry
+        self._before_scrape = before_scrape
         application = web.Application()
         application.router.add_get("/metrics", self._metrics)
         # No access log: scrapes would drown the calls.
@@ -37,5 +40,6 @@ class ManagementServer:
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        self._before_scrape()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return web.Response(body=encode(self._registry), headers={"content-type": content_type})

@@ -11,7 +11,7 @@ call. Health and reflection stay outside, and so out of the access log.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ from sluice_server.errors import (
 )
 from sluice_server.telemetry import names
 from sluice_server.telemetry.call import CallRecord
-from sluice_server.telemetry.metrics import Metrics
+from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
 
 DRAIN_RETRY_SECONDS = 0.25
@@ -41,9 +41,6 @@ balancer to notice, short enough not to be."""
 # In quotes: the parameters exist in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Result = TypeVar("Result")
-
-_log = structlog.get_logger("sluice.rpc")
-
 
 @dataclass(slots=True)
 class Rpc:
@@ -62,10 +59,11 @@ class Rpc:
 class RpcRunner:
     """Runs handlers, and knows which RPCs are open."""
 
-    def __init__(self, *, callers: Callers, metrics: Metrics, tracing: Tracing) -> None:
+    def __init__(self, *, callers: Callers, ledger: Ledger, tracing: Tracing) -> None:
         self._callers = callers
-        self._metrics = metrics
+        self._ledger = ledger
         self._tracing = tracing
+        self._log = structlog.get_logger("sluice.rpc")
         self._open: dict[asyncio.Task[object], Rpc] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -99,7 +97,7 @@ class RpcRunner:
             if isinstance(value, str)
         }
         rpc = Rpc(
-            record=CallRecord(method, generation_id=f"gen_{secrets.token_hex(12)}"),
+            record=CallRecord(method, generation_id=_new_id()),
             scope=self._tracing.begin_rpc(method, metadata),
             started=started,
             deadline=None if remaining is None else started + remaining,
@@ -127,11 +125,11 @@ class RpcRunner:
             failure = error
         except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug of ours
             failure = InternalError("The gateway failed; quote the generation id.")
-            _log_bug(rpc.record, error)
+            self._log_bug(rpc.record, error)
         finally:
             if failure is not None:
                 code = failure.code
-            self._account(rpc, code, failure, time.monotonic() - started)
+            self._account(rpc, code, failure)
             del self._open[task]
             if not self._open:
                 self._idle.set()
@@ -147,53 +145,31 @@ class RpcRunner:
             )
         return self._callers.identify(metadata)
 
-    def _account(self, rpc: Rpc, code: str, failure: SluiceError | None, seconds: float) -> None:
+    def _account(self, rpc: Rpc, code: str, failure: SluiceError | None) -> None:
         record = rpc.record
-        self._metrics.rpc_ended(record, code=code, seconds=seconds)
-        self._tracing.end_rpc(rpc.scope, record, code=code, number=grpc.StatusCode[code].value[0])
-        # The canonical line: one per call, with everything and no content.
-        line = {
-            "method": record.method,
-            "code": code,
-            "reason": failure.reason if failure else "",
-            "generation_id": record.generation_id,
-            "trace_id": rpc.scope.trace_id,
-            "caller": record.caller,
-            "model": record.model[:128],
-            "provider": record.provider,
-            "upstream_model": record.upstream_model[:128],
-            "credential": record.credential,
-            "attempts": record.attempts or None,
-            "finish_reason": record.finish_reason,
-            "input_tokens": record.input_tokens,
-            "output_tokens": record.output_tokens,
-            "events": record.events or None,
-            "messages": record.messages or None,
-            "first_output_ms": _milliseconds(record.first_output_seconds),
-            "overhead_ms": _milliseconds(record.overhead_seconds),
-            "duration_ms": _milliseconds(seconds),
-        }
+        record.code = code
+        record.duration_seconds = time.monotonic() - rpc.started
+        record.ended_at = time.time()
+        record.trace_id = rpc.scope.trace_id
         if failure is not None:
-            line.update(failure.metadata())
-            line["error"] = str(failure)
-        known = {key: value for key, value in line.items() if value not in ("", None)}
-        if failure is None or code in ("CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND"):
-            _log.info(names.CALL_FINISHED, **known)
-        else:
-            _log.warning(names.CALL_FINISHED, **known)
+            record.reason = failure.reason
+            record.error = {**failure.metadata(), "error": str(failure)}
+        self._tracing.end_rpc(rpc.scope, record, number=grpc.StatusCode[code].value[0])
+        self._ledger.call_ended(record)
+
+    def _log_bug(self, record: CallRecord, error: Exception) -> None:
+        """Log where a bug happened; its message is left out, it may quote content."""
+        frames = traceback.extract_tb(error.__traceback__)
+        self._log.error(
+            names.CALL_FAILED_INTERNALLY,
+            generation_id=record.generation_id,
+            method=record.method,
+            exception=type(error).__qualname__,
+            frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
+        )
 
 
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
-
-
-def _log_bug(record: CallRecord, error: Exception) -> None:
-    """Log where a bug happened; its message is left out, it may quote content."""
-    frames = traceback.extract_tb(error.__traceback__)
-    _log.error(
-        names.CALL_FAILED_INTERNALLY,
-        generation_id=record.generation_id,
-        method=record.method,
-        exception=type(error).__qualname__,
-        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
-    )
+def _new_id() -> str:
+    # An id to quote, not a secret: asking the system for randomness would cost
+    # more than everything else that is done here.
+    return f"gen_{random.getrandbits(96):024x}"  # noqa: S311

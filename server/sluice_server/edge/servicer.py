@@ -22,11 +22,12 @@ from sluice_server.edge.validation import (
     validate_get_rate_limits,
     validate_list_models,
 )
-from sluice_server.engine.attempt import Clock
+from sluice_server.engine.exchange import Clock
 from sluice_server.engine.turn import Call, Engine
 from sluice_server.errors import FieldViolation, InvalidRequestError
 from sluice_server.health.board import HealthBoard
 from sluice_server.limits.book import RateLimitBook
+from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
 
@@ -39,6 +40,7 @@ class Rooms:
     catalog: Catalog
     limits: RateLimitBook
     health: HealthBoard
+    ledger: Ledger
     recorder: Recorder
     metrics: Metrics
     pools: dict[str, CredentialPool]
@@ -116,13 +118,14 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(_rpc: Rpc) -> gateway_service_pb2.GetMetricsResponse:
             _refuse(validate_get_metrics(request))
+            self._rooms.ledger.settle()
             return self._snapshot(set(request.providers))
 
         return await self._runner.run("GetMetrics", context, handle)
 
     def _snapshot(self, wanted: set[str]) -> gateway_service_pb2.GetMetricsResponse:
         rooms, now = self._rooms, time.time()
-        recorder = rooms.recorder
+        of_provider, of_credential = rooms.recorder.providers(), rooms.recorder.credentials()
         response = gateway_service_pb2.GetMetricsResponse()
         server = response.server
         server.version, server.instance = rooms.version, rooms.instance
@@ -136,13 +139,13 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             provider = response.providers.add(
                 provider=name, health=health.state, health_message=health.message
             )
-            if name in recorder.providers:
-                provider.calls.CopyFrom(recorder.providers[name].snapshot(now))
+            if name in of_provider:
+                provider.calls.CopyFrom(of_provider[name].snapshot(now))
             if health.judged_at is not None:
                 provider.health_time.FromNanoseconds(int(health.judged_at * 1e9))
             for credential in sorted(rooms.pools[name].credentials, key=lambda c: c.name):
                 entry = response.credentials.add(provider=name, credential=credential.name)
-                stats = recorder.credentials.get((name, credential.name))
+                stats = of_credential.get((name, credential.name))
                 if stats is not None:
                     entry.calls.CopyFrom(stats.snapshot(now))
                     entry.health = (
@@ -150,7 +153,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                         if rooms.pools[name].is_rejected(credential)
                         else metrics_pb2.HEALTH_STATE_HEALTHY
                     )
-        for (name, model), stats in sorted(recorder.models.items()):
+        for (name, model), stats in sorted(rooms.recorder.models().items()):
             if not wanted or name in wanted:
                 response.models.add(provider=name, model=model, calls=stats.snapshot(now))
         return response

@@ -187,7 +187,6 @@ class Assembler:
     # --- Parts --------------------------------------------------------------
 
     def _append(self, kind: str, text: str) -> None:
-        self.active = True
         part = self._current
         if part is None or part.kind != kind:
             part = self._open(kind)
@@ -203,6 +202,7 @@ class Assembler:
     def _open(self, kind: str) -> _Part:
         if self._current is not None:
             self._close(self._current)
+        self.active = True
         part = self._current = self._add(kind)
         if self._rules.stream:
             started = event_pb2.PartStarted(part=part.index)

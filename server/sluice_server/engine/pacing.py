@@ -21,6 +21,9 @@ EASY = 0.5
 FULL = 0.9
 """Share from which the wait is longest."""
 
+GROWN_UP_MESSAGES = 8
+"""Messages after which a stream waits as long as any other."""
+
 _SMOOTHING = 0.5
 """Weight of the newest sample: settles in about three of them."""
 
@@ -39,11 +42,17 @@ class Pacer:
         self._busy = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def window(self) -> float:
-        """Seconds that a stream waits now before it reads on."""
-        share = (self._busy - EASY) / (FULL - EASY)
-        return self._max * min(1.0, max(0.0, share))
+    def window(self, messages: int) -> float:
+        """Return the seconds that a stream waits after its `messages`-th message.
+
+        Young streams wait less: their first words are what people notice, and a
+        short answer would be over in the time that it waits.
+        """
+        if self._busy <= EASY:
+            return 0.0
+        load = min(1.0, (self._busy - EASY) / (FULL - EASY))
+        age = min(1.0, (messages - 1) / GROWN_UP_MESSAGES)
+        return self._max * load * age
 
     def start(self) -> None:
         """Begin to measure; must run in the event loop's thread."""

@@ -15,7 +15,8 @@ from google.protobuf import duration_pb2
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 from sluice_server.engine.assembler import AnswerRules, Assembler
-from sluice_server.engine.attempt import Attempt, Clock, Services
+from sluice_server.engine.attempt import Attempt, Services
+from sluice_server.engine.exchange import Clock, Patience
 from sluice_server.engine.planning import Planner, Target
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
@@ -99,7 +100,7 @@ class Engine:
             call.record.attempts = number
             answer = _Answer(call, attempt, assembler, failed)
             try:
-                async with aclosing(attempt.run()) as batches:
+                async with aclosing(attempt.run(request)) as batches:
                     async for events in batches:
                         if rules.stream:
                             yield answer.message(events)
@@ -135,19 +136,20 @@ class Engine:
             self._services,
             target,
             number=number,
-            request=call.request,
             assembler=assembler,
-            first_output_seconds=(
-                routing.first_output_timeout.ToNanoseconds() / 1e9
-                if routing.HasField("first_output_timeout")
-                else patience.first_output
+            patience=Patience(
+                first_output=(
+                    routing.first_output_timeout.ToNanoseconds() / 1e9
+                    if routing.HasField("first_output_timeout")
+                    else patience.first_output
+                ),
+                idle=(
+                    routing.idle_timeout.ToNanoseconds() / 1e9
+                    if routing.HasField("idle_timeout")
+                    else patience.idle
+                ),
+                deadline=call.deadline,
             ),
-            idle_seconds=(
-                routing.idle_timeout.ToNanoseconds() / 1e9
-                if routing.HasField("idle_timeout")
-                else patience.idle
-            ),
-            deadline=call.deadline,
             clock=call.clock,
             scope=call.scope,
         )
@@ -215,10 +217,9 @@ class _Answer:
     def learn(self) -> None:
         """Copy what is known of the upstream into the call's record."""
         record = self._call.record
-        upstream = self._attempt.upstream
-        record.provider = upstream.provider
-        record.upstream_model = upstream.model
-        record.credential = upstream.credential
+        record.provider = self._attempt.provider_name
+        record.upstream_model = self._attempt.model
+        record.credential = self._attempt.credential_name
         tokens = self._assembler.tokens
         if tokens is not None:
             record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None

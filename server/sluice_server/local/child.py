@@ -128,7 +128,12 @@ def _serve(settings: ChildSettings) -> Any:
     params.sampling.temp = settings.temperature
     params.sampling.top_p = settings.top_p
     params.sampling.penalty_repeat = settings.repeat_penalty
-    return llama.Server(params)
+    params.sampling.penalty_last_n = settings.repeat_window
+    try:
+        return llama.Server(params)
+    except RuntimeError as error:
+        # llama.cpp has printed the reason; a trace of ours would push it out of sight.
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class ChildSettings:
     temperature: float
     top_p: float
     repeat_penalty: float
+    repeat_window: int
     chat_template: str
     """The text of the template; empty to use the model's own."""
     parent_pid: int

@@ -65,9 +65,12 @@ class LocalModel:
     """
 
     temperature: float = 0.8
-    """For requests that name none, like the next two. The defaults are llama.cpp's own."""
+    """For requests that name none, like the next three. The defaults are llama.cpp's own."""
     top_p: float = 0.95
     repeat_penalty: float = 1.0
+    """Divides the score of tokens used just before; 1 changes nothing."""
+    repeat_window: int = 64
+    """How many tokens back `repeat_penalty` looks, prompt included."""
 
     chat_template: Path | None = None
     """A Jinja chat template that replaces the one inside the GGUF file."""
@@ -90,8 +93,10 @@ class LocalModel:
             temperature=0.2,
             top_p=0.9,
             # Against strings that repeat themselves until the tokens are spent: of 16 answers to a
-            # JSON schema, 9 came to an end without it and all 16 with it.
+            # JSON schema, 9 came to an end without it and all with it. The window is short because
+            # a longer one reaches the template's example calls, and then the model calls no tool.
             repeat_penalty=1.1,
+            repeat_window=16,
             chat_template=CHAT_TEMPLATE,
         )
 

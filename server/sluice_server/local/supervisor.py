@@ -84,7 +84,7 @@ class RestartPolicy:
         """
         # Bounded exponent: 2.0**1024 overflows, and the cap is reached long before.
         full = min(self.longest_pause, self.first_pause * 2.0 ** min(failures - 1, 32))
-        return full * random.uniform(0.5, 1.0)
+        return full * random.uniform(0.5, 1.0)  # noqa: S311 (spreads load, guards nothing)
 
 
 class EmbeddedModel:
@@ -208,8 +208,8 @@ class EmbeddedModel:
         self._process = process
         _log.info("local.started", model=self._model.alias, pid=process.pid, url=self.base_url)
         last_words: deque[str] = deque(maxlen=_LINES_KEPT)
-        words = asyncio.create_task(self._keep_last_words(process, last_words))
-        readiness = asyncio.create_task(_read_ready(process))
+        words = asyncio.create_task(self._keep_last_words(process.stderr, last_words))
+        readiness = asyncio.create_task(_read_ready(process.stdout))
         exit_ = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
         ready_at: float | None = None
@@ -266,6 +266,7 @@ class EmbeddedModel:
             temperature=model.temperature,
             top_p=model.top_p,
             repeat_penalty=model.repeat_penalty,
+            repeat_window=model.repeat_window,
             chat_template=template,
             parent_pid=os.getpid(),
         )
@@ -283,19 +284,18 @@ class EmbeddedModel:
             stderr=asyncio.subprocess.PIPE,
             env=environment,
         )
-        assert process.stdin is not None
-        # A child that died at once is seen by its exit.
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(settings.to_line())
-            await process.stdin.drain()
+        if process.stdin is not None:
+            # A child that died at once is seen by its exit.
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(settings.to_line())
+                await process.stdin.drain()
         return process
 
     async def _keep_last_words(
-        self, process: asyncio.subprocess.Process, last_words: deque[str]
+        self, stderr: asyncio.StreamReader | None, last_words: deque[str]
     ) -> None:
-        assert process.stderr is not None
         rest = b""
-        while piece := await process.stderr.read(4096):
+        while stderr is not None and (piece := await stderr.read(4096)):
             *lines, rest = (rest + piece).split(b"\n")
             # A line without end must not grow without end.
             rest = rest[:_LINE_LENGTH]
@@ -307,7 +307,7 @@ class EmbeddedModel:
     def _tell(self, state: LocalState, detail: str) -> None:
         try:
             self._on_state(state, detail)
-        except Exception:
+        except Exception:  # noqa: BLE001 (logged with its trace)
             # Supervision outlives its listeners.
             _log.exception("local.listener_failed", state=state.value)
 
@@ -337,10 +337,9 @@ def _hold_port() -> socket.socket:
     return held
 
 
-async def _read_ready(process: asyncio.subprocess.Process) -> bool:
+async def _read_ready(stdout: asyncio.StreamReader | None) -> bool:
     """Wait for the child's report; False when its output ends without one."""
-    assert process.stdout is not None
-    async for line in process.stdout:
+    while stdout is not None and (line := await stdout.readline()):
         with contextlib.suppress(ValueError):
             report = json.loads(line)
             if isinstance(report, dict) and report.get("event") == "ready":

@@ -21,6 +21,8 @@ from sluice_server.providers.transport import ERROR_BODY_BYTES, Exchange, HttpCl
 MODEL_LIST_BYTES = 16 * 1024 * 1024
 """Largest model list that is read. OpenRouter's, the largest known, is 1 MiB."""
 
+_MAX_PREPARED = 64
+
 _COMMON_HEADERS = (
     ("user-agent", f"sluice/{sluice_server.__version__}"),
     # Compressed event streams arrive late and in lumps.
@@ -66,6 +68,7 @@ class Provider:
         self._base_url = base_url.rstrip("/")
         self._urls: dict[str, httpx.URL] = {}
         self._headers = [*headers.items()]
+        self._prepared: dict[str | None, httpx.Headers] = {}
         self._http = HttpClient(connect_seconds=patience.connect)
 
     async def generate(
@@ -79,7 +82,7 @@ class Provider:
         return await self._http.send(
             "POST",
             self._url(encoded.path),
-            [*_GENERATE_HEADERS, *self._headers, *self._authorization(secret), *headers],
+            self._generate_headers(secret, headers),
             encoded.body,
         )
 
@@ -92,7 +95,7 @@ class Provider:
         exchange = await self._http.send(
             "GET",
             self._url(self.dialect.models_path()),
-            [*_COMMON_HEADERS, *self._headers, *self._authorization(secret)],
+            httpx.Headers([*_COMMON_HEADERS, *self._headers, *self._authorization(secret)]),
         )
         async with exchange:
             if exchange.status != 200:
@@ -116,6 +119,22 @@ class Provider:
         if url is None:
             url = self._urls[path] = httpx.URL(self._base_url + path)
         return url
+
+    def _generate_headers(
+        self, secret: str | None, headers: Sequence[tuple[str, str]]
+    ) -> httpx.Headers:
+        common = self._prepared.get(secret)
+        if common is None:
+            common = httpx.Headers(
+                [*_GENERATE_HEADERS, *self._headers, *self._authorization(secret)]
+            )
+            # Bounded, for secrets that change (access tokens).
+            if len(self._prepared) >= _MAX_PREPARED:
+                self._prepared.clear()
+            self._prepared[secret] = common
+        if not headers:
+            return common
+        return httpx.Headers([*common.multi_items(), *headers])
 
     def _authorization(self, secret: str | None) -> list[tuple[str, str]]:
         return [self.dialect.authorize(secret)] if secret else []

@@ -9,7 +9,7 @@ U+0085, which are ordinary characters of an answer.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Default bound of one event. Eight MiB: an inline image in base64 fits, a
@@ -18,13 +18,10 @@ server that never sends a line end does not take the process with it."""
 _BOM = b"\xef\xbb\xbf"
 
 
-class SseEvent(NamedTuple):
-    """One dispatched event."""
-
-    name: bytes
-    """Value of the `event` field; empty when there was none."""
-    data: bytes
-    """The `data` lines, joined by LF."""
+SseEvent: TypeAlias = tuple[bytes, bytes]
+"""One dispatched event: the value of its `event` field, empty when there was
+none, and its `data` lines joined by LF. A plain tuple, for there is one per
+token."""
 
 
 class SseTooLargeError(ValueError):
@@ -66,6 +63,10 @@ class SseParser:
             self._partial.append(chunk)
             self._grow(len(chunk))
             return []
+        if last == b"\n" and not self._partial and not self._data and not self._name:
+            simple = _simple_events(chunk)
+            if simple is not None:
+                return simple
         if self._partial:
             self._size -= sum(map(len, self._partial))
             self._partial.append(chunk)
@@ -100,7 +101,7 @@ class SseParser:
             elif not line:
                 if data:
                     payload = data[0] if len(data) == 1 else b"\n".join(data)
-                    events.append(SseEvent(self._name, payload))
+                    events.append((self._name, payload))
                     data.clear()
                 self._name = b""
                 self._size = 0
@@ -123,3 +124,18 @@ class SseParser:
             return b""
         self._head = None
         return head.removeprefix(_BOM)
+
+
+def _simple_events(chunk: bytes) -> list[SseEvent] | None:
+    """Return the events of a chunk that holds only whole, one-line `data` events.
+
+    Nearly every chunk of nearly every provider is like that, and this costs a
+    third of the general way. None sends the chunk there.
+    """
+    if not (chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")) or b"\r" in chunk:
+        return None
+    payloads = chunk[6:-2].split(b"\n\ndata: ")
+    # Two line ends an event: with more there is something else between them.
+    if chunk.count(b"\n") != 2 * len(payloads):
+        return None
+    return [(b"", payload) for payload in payloads]

@@ -9,7 +9,6 @@ may last is the engine's.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -17,6 +16,7 @@ from types import TracebackType
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from sluice_server.errors import (
     ProviderProtocolError,
@@ -30,15 +30,11 @@ ERROR_BODY_BYTES = 64 * 1024
 """How much of an error's body is read, in bytes; explanations are short."""
 
 _READ_BUFFER_BYTES = 64 * 1024
-"""Reading from the socket pauses at twice this, so it bounds what a stream holds
-while its caller does not read."""
+"""Largest piece that one read yields. Reading from the socket pauses at twice
+this, so it bounds what a stream holds while its caller does not read."""
 
 _KEEPALIVE_SECONDS = 15.0
 """Idle connections are dropped before the usual 20 to 60 s of load balancers."""
-
-_DRAIN_SECONDS = 0.05
-"""How long the end of a complete answer's body may take before the connection
-is given up instead of reused."""
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -48,9 +44,12 @@ class Exchange:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self._whole = False
         self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
+        # A plain dict: httpx's own mapping costs microseconds for each look.
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
 
     async def __aenter__(self) -> Exchange:
         """Return itself."""
@@ -63,13 +62,7 @@ class Exchange:
         trace: TracebackType | None,
     ) -> None:
         """Give the connection back if the body ended, else close it at once."""
-        if self._whole and error is None:
-            await self._drain()
         await self._response.aclose()
-
-    def mark_whole(self) -> None:
-        """Say that the answer is complete although the body may not have ended."""
-        self._whole = True
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives.
@@ -78,7 +71,7 @@ class Exchange:
             StreamTruncatedError: the connection broke before the body's end.
             ProviderProtocolError: the body's content coding is wrong.
         """
-        encoded = "content-encoding" in self._response.headers
+        encoded = self.headers.get("content-encoding", "identity") != "identity"
         source = self._response.aiter_bytes() if encoded else self._response.stream
         try:
             async for chunk in source:  # type: ignore[union-attr]  # always the async kind here
@@ -98,15 +91,6 @@ class Exchange:
             if size >= limit:
                 break
         return b"".join(pieces)[:limit]
-
-    async def _drain(self) -> None:
-        # The last chunk of the transfer coding mostly came with the answer's
-        # end; reading past it lets the connection be used again.
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                await self.read(_READ_BUFFER_BYTES)
-        except (TimeoutError, UpstreamError):
-            return
 
 
 class HttpClient:
@@ -138,7 +122,7 @@ class HttpClient:
         self,
         method: str,
         url: httpx.URL,
-        headers: list[tuple[str, str]],
+        headers: httpx.Headers,
         body: bytes | None = None,
     ) -> Exchange:
         """Send a request and return once the response's head has arrived.
@@ -155,6 +139,8 @@ class HttpClient:
             response = await self._transport.handle_async_request(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise _connection_error(error) from error
+        if isinstance(response.stream, AiohttpResponseStream):
+            response.stream.CHUNK_SIZE = _READ_BUFFER_BYTES
         return Exchange(response)
 
     async def aclose(self) -> None:

@@ -40,6 +40,15 @@ class CallRecord:
     first_output_seconds: float | None = None
     overhead_seconds: float | None = None
     trace_id: str = ""
+    code: str = ""
+    """Name of the gRPC status."""
+    reason: str = ""
+    """ErrorReason name, when the gateway said why."""
+    error: dict[str, str] = field(default_factory=dict)
+    """What else is known of a failure, without content."""
+    duration_seconds: float = 0.0
+    ended_at: float = 0.0
+    """Seconds since the epoch."""
 
 
 @dataclass(slots=True)
@@ -58,3 +67,8 @@ class AttemptRecord:
     tokens: dict[str, int] = field(default_factory=dict)
     """Token counts by kind: input, output, cache_read_input, cache_write_input,
     reasoning_output. Kinds that nobody counted are absent."""
+
+    def failed(self, reason: str, *, upstream_fault: bool) -> None:
+        """Note that it ended with an error."""
+        self.outcome, self.reason = Outcome.ERROR, reason
+        self.upstream_fault = upstream_fault

@@ -8,18 +8,23 @@ waited for. Which events exist is in `names`.
 from __future__ import annotations
 
 import logging
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
+import msgspec
 import structlog
+from structlog.typing import EventDict
 
 from sluice_server.config import settings
 
 _MAX_PENDING = 10_000
 """Lines that wait for the writer: seconds of a busy replica, a few MiB."""
+
+_LOOK_SECONDS = 0.05
 
 
 class LineWriter:
@@ -28,44 +33,44 @@ class LineWriter:
     def __init__(self, stream: TextIO, *, on_lost: Callable[[], None] = lambda: None) -> None:
         self._stream = stream
         self.on_lost = on_lost
-        self._lines: queue.Queue[str | None] = queue.Queue(_MAX_PENDING)
+        self._lines: deque[str] = deque()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
     def msg(self, line: str) -> None:
         """Take a line; never blocks."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if len(self._lines) >= _MAX_PENDING:
             self.on_lost()
+            return
+        self._lines.append(line)
 
     # structlog calls the method that is named like the level.
     debug = info = warning = error = critical = msg
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what is pending and stop; gives up after `timeout` seconds."""
-        try:
-            self._lines.put(None, timeout=timeout)
-        except queue.Full:
-            return
+        self._closing.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while True:
-            batch = [self._lines.get()]
-            while not self._lines.empty():
-                batch.append(self._lines.get())
-            text = "".join(f"{line}\n" for line in batch if line is not None)
-            try:
-                self._stream.write(text)
-                self._stream.flush()
-            except (OSError, ValueError):
-                # Nobody reads any more; there is nowhere left to say so.
-                for line in batch:
-                    if line is not None:
-                        self.on_lost()
-            if None in batch:
-                return
+        # Looks by itself instead of being woken: waking a thread costs the event
+        # loop more than writing the line would.
+        while not self._closing.wait(_LOOK_SECONDS):
+            self._write_pending()
+        self._write_pending()
+
+    def _write_pending(self) -> None:
+        pending = [self._lines.popleft() for _ in range(len(self._lines))]
+        if not pending:
+            return
+        try:
+            self._stream.write("\n".join(pending) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            # Nobody reads any more; there is nowhere left to say so.
+            for _ in pending:
+                self.on_lost()
 
 
 def configure(telemetry: settings.Telemetry, *, stream: TextIO = sys.stderr) -> LineWriter:
@@ -75,14 +80,14 @@ def configure(telemetry: settings.Telemetry, *, stream: TextIO = sys.stderr) -> 
         telemetry.log_format == "auto" and not stream.isatty()
     )
     renderer: Any = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_to_json)
         if as_json
         else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             renderer,
         ],
@@ -94,6 +99,16 @@ def configure(telemetry: settings.Telemetry, *, stream: TextIO = sys.stderr) -> 
     )
     _adopt_libraries(telemetry.log_level)
     return writer
+
+
+def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Add the time, unless the event brings that of something that is over."""
+    event.setdefault("timestamp", datetime.now(UTC).isoformat())
+    return event
+
+
+def _to_json(event: object, **_options: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def _adopt_libraries(level: str) -> None:

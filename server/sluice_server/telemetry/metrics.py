@@ -7,6 +7,7 @@ codes by the contract, providers by the configuration, models by `ModelLabels`.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
@@ -14,6 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sluice_server.telemetry import names
 from sluice_server.telemetry.call import AttemptRecord, CallRecord, Outcome
+
+Metric = TypeVar("Metric", Counter, Histogram)
 
 # From a cached answer of a fast provider to a minute of reasoning.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -57,6 +60,7 @@ class Metrics:
 
     def __init__(self, *, version: str, models: ModelLabels) -> None:
         self.registry = registry = CollectorRegistry()
+        self._children: dict[tuple[object, tuple[str, ...]], object] = {}
         self._models = models
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
@@ -124,10 +128,10 @@ class Metrics:
             names.LOG_LINES_LOST, "Log lines dropped since nobody took them.", registry=registry
         )
 
-    def rpc_ended(self, record: CallRecord, *, code: str, seconds: float) -> None:
+    def rpc_ended(self, record: CallRecord) -> None:
         """Count one RPC."""
-        self._rpcs.labels(record.method, code).inc()
-        self._rpc_duration.labels(record.method).observe(seconds)
+        self._child(self._rpcs, record.method, record.code).inc()
+        self._child(self._rpc_duration, record.method).observe(record.duration_seconds)
         if record.messages:
             self._events.inc(record.events)
             self._messages.inc(record.messages)
@@ -136,11 +140,20 @@ class Metrics:
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count one upstream call."""
+        provider = record.provider
         worked = record.outcome is Outcome.SUCCESS
-        model = self._models.label(record.provider, record.model, worked=worked)
-        self._attempts.labels(record.provider, model, record.outcome, record.reason).inc()
-        self._attempt_duration.labels(record.provider, model).observe(record.duration_seconds)
+        model = self._models.label(provider, record.model, worked=worked)
+        self._child(self._attempts, provider, model, record.outcome, record.reason).inc()
+        self._child(self._attempt_duration, provider, model).observe(record.duration_seconds)
         if record.first_output_seconds is not None:
-            self._first_output.labels(record.provider, model).observe(record.first_output_seconds)
+            self._child(self._first_output, provider, model).observe(record.first_output_seconds)
         for kind, count in record.tokens.items():
-            self._tokens.labels(record.provider, model, kind).inc(count)
+            self._child(self._tokens, provider, model, kind).inc(count)
+
+    def _child(self, metric: Metric, *labels: str) -> Metric:
+        """Return the metric for these label values; `labels` itself takes a lock."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return cast("Metric", child)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Hashable
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import TypeAlias, TypeVar
 
 from ddsketch import DDSketch
 from google.protobuf import duration_pb2
@@ -18,7 +18,8 @@ from sluice.v1 import metrics_pb2, usage_pb2
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.metrics import ModelLabels
 
-Key = TypeVar("Key", bound=Hashable)
+_Key: TypeAlias = tuple[str, str, str]
+Tier = TypeVar("Tier", bound=Hashable)
 
 RELATIVE_ERROR = 0.01
 """Largest relative error of a percentile."""
@@ -39,6 +40,12 @@ class Latency:
         self._sketch.add(seconds)
         self._sum += seconds
         self._max = max(self._max, seconds)
+
+    def merge(self, other: Latency) -> None:
+        """Add all durations of `other`."""
+        self._sketch.merge(other._sketch)
+        self._sum += other._sum
+        self._max = max(self._max, other._max)
 
     def summary(self) -> metrics_pb2.LatencySummary:
         """Return the summary; empty before the first duration."""
@@ -66,29 +73,27 @@ class Latency:
 
 
 class CallStats:
-    """Everything counted about one provider, credential or model."""
+    """Counters of some calls; two of them can be merged."""
 
-    def __init__(self, now: float) -> None:
-        self.requests = 0
+    def __init__(self) -> None:
+        self.running = 0
         self.successes = 0
         self.cancellations = 0
         self.errors: dict[str, int] = {}
         self.tokens: dict[str, int] = {}
         self.latency = Latency()
         self.first_output = Latency()
-        self.first_call = now
-        self.last_call = now
-        self.last_success: float | None = None
-        self.last_error: float | None = None
+        self.first_call = math.inf
+        self.last_call = 0.0
+        self.last_success = 0.0
+        self.last_error = 0.0
         self.last_error_reason = ""
 
-    def started(self, now: float) -> None:
-        """Count a call that starts."""
-        self.requests += 1
-        self.last_call = now
-
     def ended(self, record: AttemptRecord, now: float) -> None:
-        """Count how it ended."""
+        """Count a call that ended."""
+        began = now - record.duration_seconds
+        self.first_call = min(self.first_call, began)
+        self.last_call = max(self.last_call, began)
         if record.outcome is Outcome.SUCCESS:
             self.successes += 1
             self.last_success = now
@@ -104,13 +109,30 @@ class CallStats:
         if record.first_output_seconds is not None:
             self.first_output.add(record.first_output_seconds)
 
+    def merge(self, other: CallStats) -> None:
+        """Add everything that `other` counted."""
+        self.running += other.running
+        self.successes += other.successes
+        self.cancellations += other.cancellations
+        for mine, theirs in ((self.errors, other.errors), (self.tokens, other.tokens)):
+            for key, count in theirs.items():
+                mine[key] = mine.get(key, 0) + count
+        self.latency.merge(other.latency)
+        self.first_output.merge(other.first_output)
+        self.first_call = min(self.first_call, other.first_call)
+        self.last_call = max(self.last_call, other.last_call)
+        self.last_success = max(self.last_success, other.last_success)
+        if other.last_error > self.last_error:
+            self.last_error = other.last_error
+            self.last_error_reason = other.last_error_reason
+
     def snapshot(self, now: float) -> metrics_pb2.CallMetrics:
         """Return the contract's view."""
         errors = sum(self.errors.values())
         judged = self.successes + errors
-        hours = max(now - self.first_call, 1.0) / 3600
+        requests = judged + self.cancellations + self.running
         metrics = metrics_pb2.CallMetrics(
-            requests=self.requests,
+            requests=requests,
             successes=self.successes,
             errors=errors,
             cancellations=self.cancellations,
@@ -119,7 +141,6 @@ class CallStats:
             latency=self.latency.summary(),
             time_to_first_output=self.first_output.summary(),
             last_error_reason=self.last_error_reason,
-            requests_per_hour=self.requests / hours,
         )
         if self.tokens:
             metrics.usage.CopyFrom(
@@ -128,52 +149,71 @@ class CallStats:
                     **{f"{kind}_tokens": count for kind, count in self.tokens.items()},
                 )
             )
-        metrics.first_call_time.FromNanoseconds(int(self.first_call * 1e9))
-        metrics.last_call_time.FromNanoseconds(int(self.last_call * 1e9))
-        if self.last_success is not None:
-            metrics.last_success_time.FromNanoseconds(int(self.last_success * 1e9))
-        if self.last_error is not None:
-            metrics.last_error_time.FromNanoseconds(int(self.last_error * 1e9))
+        if self.first_call < now:
+            # A rate over less than a minute would be a guess.
+            hours = max(now - self.first_call, 60.0) / 3600
+            metrics.requests_per_hour = requests / hours
+            metrics.first_call_time.FromNanoseconds(int(self.first_call * 1e9))
+        for moment, field in (
+            (self.last_call, metrics.last_call_time),
+            (self.last_success, metrics.last_success_time),
+            (self.last_error, metrics.last_error_time),
+        ):
+            if moment:
+                field.FromNanoseconds(int(moment * 1e9))
         return metrics
 
 
 class Recorder:
-    """All statistics of one replica."""
+    """All statistics of one replica.
+
+    Calls are counted once, under provider, credential and model together; the
+    contract's tiers are sums of these, made when somebody asks.
+    """
 
     def __init__(self, models: ModelLabels) -> None:
         self._models = models
-        self.providers: dict[str, CallStats] = {}
-        self.credentials: dict[tuple[str, str], CallStats] = {}
-        self.models: dict[tuple[str, str], CallStats] = {}
+        self._stats: dict[_Key, CallStats] = {}
 
     def attempt_started(self, provider: str, credential: str) -> None:
         """Count an upstream call that starts.
 
-        The model is counted at the end, when it is known whether it exists.
+        Under no model yet: whether the name exists is known at the end.
         """
-        now = time.time()
-        self._of(self.providers, provider, now).started(now)
-        if credential:
-            self._of(self.credentials, (provider, credential), now).started(now)
+        self._of((provider, credential, "")).running += 1
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count how an upstream call ended."""
-        now = time.time()
-        self.providers[record.provider].ended(record, now)
-        if record.credential:
-            self.credentials[record.provider, record.credential].ended(record, now)
+        self._of((record.provider, record.credential, "")).running -= 1
         worked = record.outcome is Outcome.SUCCESS
         model = self._models.label(record.provider, record.model, worked=worked)
-        stats = self._of(self.models, (record.provider, model), now)
-        stats.started(now)
-        stats.ended(record, now)
+        self._of((record.provider, record.credential, model)).ended(record, time.time())
 
-    @staticmethod
-    def _of(table: dict[Key, CallStats], key: Key, now: float) -> CallStats:
-        stats = table.get(key)
+    def providers(self) -> dict[str, CallStats]:
+        """Return the sums per provider."""
+        return self._sums(lambda key: key[0])
+
+    def credentials(self) -> dict[tuple[str, str], CallStats]:
+        """Return the sums per provider and credential."""
+        return self._sums(lambda key: key[:2] if key[1] else None)
+
+    def models(self) -> dict[tuple[str, str], CallStats]:
+        """Return the sums per provider and model, of calls that ended."""
+        return self._sums(lambda key: (key[0], key[2]) if key[2] else None)
+
+    def _of(self, key: _Key) -> CallStats:
+        stats = self._stats.get(key)
         if stats is None:
-            stats = table[key] = CallStats(now)
+            stats = self._stats[key] = CallStats()
         return stats
+
+    def _sums(self, tier: Callable[[_Key], Tier | None]) -> dict[Tier, CallStats]:
+        sums: dict[Tier, CallStats] = {}
+        for key, stats in self._stats.items():
+            name = tier(key)
+            if name is not None:
+                sums.setdefault(name, CallStats()).merge(stats)
+        return sums
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:

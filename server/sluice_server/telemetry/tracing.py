@@ -73,7 +73,7 @@ class Tracing:
         )
         return TraceScope(span)
 
-    def end_rpc(self, scope: TraceScope, record: CallRecord, *, code: str, number: int) -> None:
+    def end_rpc(self, scope: TraceScope, record: CallRecord, *, number: int) -> None:
         """Close the server span with what is known at the end."""
         span = scope.span
         if not span.is_recording():
@@ -84,10 +84,10 @@ class Tracing:
             span.set_attribute(names.SLUICE_CALLER, record.caller)
         if record.model:
             span.set_attribute(names.GEN_AI_REQUEST_MODEL, record.model)
-        if code not in ("OK", "CANCELLED"):
-            span.set_attribute(names.ERROR_TYPE, code)
-            span.set_status(trace.StatusCode.ERROR, code)
-        if code == "CANCELLED":
+        if record.code not in ("OK", "CANCELLED"):
+            span.set_attribute(names.ERROR_TYPE, record.reason or record.code)
+            span.set_status(trace.StatusCode.ERROR, record.reason or record.code)
+        if record.code == "CANCELLED":
             span.set_attribute(names.SLUICE_OUTCOME, Outcome.CANCELLED)
         span.end()
 

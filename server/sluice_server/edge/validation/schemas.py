@@ -19,7 +19,7 @@ MOST_CHARACTERS: Final = 1 << 20
 MOST_PATTERNS: Final = 1_000
 """Regular expressions in one request. Compiling one takes up to a millisecond."""
 
-_PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=1_000_000)
+_PATTERNS: Final = jsonschema_rs.FancyRegexOptions(size_limit=1_000_000)
 _LONGEST_POINTER: Final = 120
 
 _KEPT_VERDICTS: Final = 4_096

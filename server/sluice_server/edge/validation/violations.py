@@ -43,17 +43,17 @@ class Report:
             raise TooManyViolationsError
 
     def violations(self) -> list[FieldViolation]:
-        """Return what was found; the last entry counts what is not spelled out."""
-        left_out = self._found - len(self._listed)
-        if not left_out:
+        """Return what was found; when not all is spelled out, the first entry says so.
+
+        First, because a status is cut at its end when it grows too large for a trailer.
+        """
+        if self._found == len(self._listed):
             return self._listed
         at_least = "at least " if self._found >= MOST_COUNTED else ""
-        more = FieldViolation(
-            "",
-            f"Fix these first: there are {at_least}{self._found} violations, of which "
-            f"{left_out} are left out.",
+        summary = FieldViolation(
+            "", f"There are {at_least}{self._found} violations; the first {MOST_LISTED} are named."
         )
-        return [*self._listed, more]
+        return [summary, *self._listed]
 
 
 def quote(name: str, longest: int = _LONGEST_QUOTE) -> str:

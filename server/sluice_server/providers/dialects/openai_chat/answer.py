@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from sluice.v1 import event_pb2, usage_pb2
 from sluice_server.providers.dialects.openai_chat import wire
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
@@ -23,22 +21,16 @@ FINISH_REASONS = {
 }
 """The provider's words (`openai.md` section 7, `overview.md` section 4)."""
 
-_USAGE = msgspec.json.Decoder(wire.Usage)
 _MAX_TOKENS = 2**53
 """No model counts that far: a larger number is garbage, not usage."""
 
 
-def read_usage(raw: msgspec.Raw, quirks: Quirks) -> usage_pb2.Usage | None:
+def read_usage(counts: wire.Usage, quirks: Quirks) -> usage_pb2.Usage | None:
     """Return normalised token counts; None when there are none to be had.
 
     Totals include their parts already (`openai.md` section 4), except where a
-    quirk says otherwise. A block that cannot be read is no usage rather than a
-    failed answer.
+    quirk says otherwise. Numbers that make no sense are left out.
     """
-    try:
-        counts = _USAGE.decode(raw)
-    except msgspec.MsgspecError:
-        return None
     inputs = counts.prompt_tokens_details or wire.TokenDetails()
     outputs = counts.completion_tokens_details or wire.TokenDetails()
     output_tokens = counts.completion_tokens

@@ -27,13 +27,18 @@ from sluice_server.providers.dialects.openai_chat.answer import (
 )
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
 from sluice_server.providers.sink import TurnSink
-from sluice_server.providers.sse import SseParser, SseTooLargeError
+from sluice_server.providers.sse import SseEvent, SseParser, SseTooLargeError
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """Bound of a body that is one JSON document, in bytes."""
 
 _CHUNK = msgspec.json.Decoder(wire.Chunk)
+_CHUNK_WITH_ODD_USAGE = msgspec.json.Decoder(wire.ChunkWithOddUsage)
 _DONE = b"[DONE]"
+_SHORTEST_CHUNK = 16
+_UNSET = msgspec.UNSET
+# The parser's own words could quote the answer.
+_UNREADABLE = "The provider sent an event that cannot be read."
 
 
 class StreamDecoder:
@@ -42,7 +47,7 @@ class StreamDecoder:
     def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
         self._sse = SseParser()
         self._chunks = ChunkReader(sink, quirks)
-        self._events = 0
+        self._any = False
         self.ended = False
 
     def feed(self, data: bytes) -> None:
@@ -51,35 +56,38 @@ class StreamDecoder:
             events = self._sse.feed(data)
         except SseTooLargeError as error:
             raise ProviderProtocolError(str(error)) from None
-        for event in events:
-            if self.ended:
-                return
-            self._events += 1
-            payload = event.data
-            if payload == _DONE:
-                self.ended = True
-            elif payload:
-                self._chunks.read(_decode(payload), payload)
+        self._read(events)
 
     def close(self) -> None:
         """Judge the end of the connection; read what had no blank line."""
         if self.ended:
             return
-        for event in self._sse.close():
-            self._events += 1
-            if event.data.strip() == _DONE:
-                self.ended = True
-                break
-            try:
-                chunk = _CHUNK.decode(event.data)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                # Half an event is what a cut connection leaves behind.
-                raise StreamTruncatedError("The provider's stream ended inside an event.") from None
-            self._chunks.read(chunk, event.data)
-        if not self._events:
+        try:
+            self._read(self._sse.close())
+        except ProviderProtocolError:
+            # Half an event is what a cut connection leaves behind.
+            raise StreamTruncatedError("The provider's stream ended inside an event.") from None
+        if not self._any:
             raise ProviderProtocolError("The provider answered 200 without any event.")
         if not (self.ended or self._chunks.finished):
             raise StreamTruncatedError("The provider's stream ended without its end marker.")
+
+    def _read(self, events: list[SseEvent]) -> None:
+        chunks = self._chunks
+        try:
+            for _, payload in events:
+                self._any = True
+                if len(payload) < _SHORTEST_CHUNK:
+                    word = payload.strip()
+                    if word == _DONE:
+                        self.ended = True
+                        return
+                    if not word:
+                        continue
+                chunks.read(_decode(payload), payload)
+        finally:
+            # Also before a failure: what came first was still said.
+            chunks.flush()
 
 
 class DocumentDecoder:
@@ -105,6 +113,7 @@ class DocumentDecoder:
         if not body:
             raise ProviderProtocolError("The provider answered 200 with an empty body.")
         self._chunks.read(_decode(body), body)
+        self._chunks.flush()
         if not self._chunks.finished:
             raise ProviderProtocolError("The provider's answer has no finish reason.")
         self.ended = True
@@ -116,31 +125,41 @@ class ChunkReader:
     def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
         self._sink = sink
         self._quirks = quirks
+        self._texts: list[str] = []
+        self._id: str | None = None
+        self._model: str | None = None
         self._last_call: Hashable = None
         self._calls_without_index = 0
-        self._identified: tuple[str | None, str | None] = (None, None)
         self.finished = False
 
     def read(self, chunk: wire.Chunk, payload: bytes) -> None:
-        """Apply one chunk, or one whole completion; `payload` is its text."""
-        sink = self._sink
-        if chunk.error is not msgspec.UNSET:
+        """Apply one chunk, or one whole completion; `payload` is its text.
+
+        Visible text waits for `flush`, or for whatever comes after it.
+        """
+        if chunk.error is not _UNSET:
             self._raise_error(bytes(chunk.error))
         elif chunk.object == "error":
             self._raise_error(payload)
         # Every chunk repeats id and model; the sink hears of changes alone.
-        if (chunk.id, chunk.model) != self._identified:
-            self._identified = (chunk.id, chunk.model)
-            sink.identify(response_id=chunk.id or "", model=chunk.model or "")
+        if chunk.id != self._id or chunk.model != self._model:
+            self._id, self._model = chunk.id, chunk.model
+            self._sink.identify(response_id=chunk.id or "", model=chunk.model or "")
         if chunk.choices:
             for choice in chunk.choices:
                 # More than one answer is never asked for.
                 if not choice.index:
                     self._read_choice(choice)
-        if chunk.usage is not msgspec.UNSET:
+        if chunk.usage is not None:
             usage = read_usage(chunk.usage, self._quirks)
             if usage is not None:
-                sink.usage(usage)
+                self._sink.usage(usage)
+
+    def flush(self) -> None:
+        """Hand over the text that was read; all of it is one delta."""
+        if self._texts:
+            self._sink.text("".join(self._texts))
+            self._texts.clear()
 
     def _raise_error(self, error: bytes) -> None:
         if error != b"null":
@@ -152,39 +171,40 @@ class ChunkReader:
     def _read_choice(self, choice: wire.Choice) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
-            self._read_delta(delta)
+            # vLLM renamed the field and some servers send both with one value.
+            if thought := delta.reasoning_content or delta.reasoning:
+                self.flush()
+                self._sink.reasoning(thought)
+            if content := delta.content:
+                if isinstance(content, str):
+                    self._texts.append(content)
+                else:
+                    self.flush()
+                    read_content_list(content, self._sink)
+            if delta.refusal:
+                self.flush()
+                self._sink.refusal(delta.refusal)
+            if delta.tool_calls:
+                self.flush()
+                for call in delta.tool_calls:
+                    self._read_tool_call(call)
         if choice.logprobs is not None and choice.logprobs.content:
+            self.flush()
             self._sink.logprobs(read_logprobs(choice.logprobs.content))
-        word = choice.finish_reason
-        if word and not self.finished:
-            if word == "error":
-                raise ProviderUnavailableError("The provider ended the answer with an error.")
-            self.finished = True
-            reason = FINISH_REASONS.get(word, event_pb2.FINISH_REASON_OTHER)
-            stop = choice.stop_reason
-            if reason == event_pb2.FINISH_REASON_STOP and isinstance(stop, str):
-                reason = event_pb2.FINISH_REASON_STOP_SEQUENCE
-                self._sink.finish(reason, word=word, stop_sequence=stop)
-            else:
-                self._sink.finish(reason, word=word)
+        if choice.finish_reason and not self.finished:
+            self.flush()
+            self._finish(choice.finish_reason, choice.stop_reason)
 
-    def _read_delta(self, delta: wire.Delta) -> None:
-        sink = self._sink
-        # vLLM renamed the field and some servers send both with one value.
-        thought = delta.reasoning_content or delta.reasoning
-        if thought:
-            sink.reasoning(thought)
-        content = delta.content
-        if content:
-            if isinstance(content, str):
-                sink.text(content)
-            else:
-                read_content_list(content, sink)
-        if delta.refusal:
-            sink.refusal(delta.refusal)
-        if delta.tool_calls:
-            for call in delta.tool_calls:
-                self._read_tool_call(call)
+    def _finish(self, word: str, stop: str | int | None) -> None:
+        if word == "error":
+            raise ProviderUnavailableError("The provider ended the answer with an error.")
+        self.finished = True
+        reason = FINISH_REASONS.get(word, event_pb2.FINISH_REASON_OTHER)
+        if reason == event_pb2.FINISH_REASON_STOP and isinstance(stop, str):
+            reason = event_pb2.FINISH_REASON_STOP_SEQUENCE
+            self._sink.finish(reason, word=word, stop_sequence=stop)
+        else:
+            self._sink.finish(reason, word=word)
 
     def _read_tool_call(self, call: wire.ToolCall) -> None:
         function = call.function
@@ -207,6 +227,21 @@ class ChunkReader:
 def _decode(payload: bytes) -> wire.Chunk:
     try:
         return _CHUNK.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # The parser's words could quote the answer.
-        raise ProviderProtocolError("The provider sent an event that cannot be read.") from None
+    except msgspec.ValidationError:
+        return _decode_with_odd_usage(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ProviderProtocolError(_UNREADABLE) from None
+
+
+def _decode_with_odd_usage(payload: bytes) -> wire.Chunk:
+    try:
+        chunk = _CHUNK_WITH_ODD_USAGE.decode(payload)
+    except msgspec.ValidationError:
+        raise ProviderProtocolError(_UNREADABLE) from None
+    return wire.Chunk(
+        id=chunk.id,
+        model=chunk.model,
+        object=chunk.object,
+        choices=chunk.choices,
+        error=chunk.error,
+    )

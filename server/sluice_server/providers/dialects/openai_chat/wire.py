@@ -2,8 +2,8 @@
 
 Unknown fields are skipped while parsing. Every field is optional, since
 look-alikes leave out any of them (`openai-compatible.md` section 10, rule 2).
-Members whose type differs between servers are kept raw and judged where they
-are used, so that an odd usage block cannot spoil a good answer.
+An odd usage block must not spoil a good answer, so there is a second shape that
+does without it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-
-RawOrAbsent = msgspec.Raw | msgspec.UnsetType
-
 
 class Function(msgspec.Struct):
     """A call's function; Mistral sends arguments as an object at times."""
@@ -75,18 +72,6 @@ class Choice(msgspec.Struct):
     logprobs: Logprobs | None = None
 
 
-class Chunk(msgspec.Struct):
-    """A stream's chunk, or a whole completion: the two differ in one member."""
-
-    id: str | None = None
-    model: str | None = None
-    object: str | None = None
-    """"error" where older vLLM puts an error's members at top level (section 9)."""
-    choices: list[Choice] | None = None
-    usage: RawOrAbsent = msgspec.UNSET
-    error: RawOrAbsent = msgspec.UNSET
-
-
 class TokenDetails(msgspec.Struct):
     """Parts of a token count."""
 
@@ -104,6 +89,28 @@ class Usage(msgspec.Struct):
     completion_tokens_details: TokenDetails | None = None
     prompt_cache_hit_tokens: int | None = None
     """DeepSeek's name for cached tokens (section 4 there)."""
+
+
+class Chunk(msgspec.Struct):
+    """A stream's chunk, or a whole completion: the two differ in one member."""
+
+    id: str | None = None
+    model: str | None = None
+    object: str | None = None
+    """"error" where older vLLM puts an error's members at top level (section 9)."""
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChunkWithOddUsage(msgspec.Struct):
+    """A chunk whose usage is not what `Usage` says, and is left alone."""
+
+    id: str | None = None
+    model: str | None = None
+    object: str | None = None
+    choices: list[Choice] | None = None
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Model(msgspec.Struct):

@@ -1,0 +1,223 @@
+"""Sends one encoded turn and reads the answer into an assembler.
+
+Here is how long an upstream may be silent, what a status means before a body is
+read, and the pace at which events are handed on. What an ended exchange counts
+for is accounted in `attempt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from sluice.v1 import event_pb2
+from sluice_server.credentials.pool import Credential
+from sluice_server.engine.assembler import Assembler
+from sluice_server.engine.pacing import Pacer
+from sluice_server.engine.planning import Target
+from sluice_server.errors import (
+    DeadlineExceededError,
+    ProviderCredentialRejectedError,
+    ProviderProtocolError,
+    ProviderTimeoutError,
+    StreamTruncatedError,
+)
+from sluice_server.limits.book import RateLimitBook
+from sluice_server.providers.dialect import Decoder, EncodedRequest
+from sluice_server.providers.transport import ERROR_BODY_BYTES
+from sluice_server.providers.transport import Exchange as Response
+
+END_SECONDS = 0.05
+"""How long the end of the body may take once the answer is whole. It mostly
+came in the same packet; waiting for it lets the connection be used again."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where the time of a turn went, in seconds.
+
+    Not the event loop's clock: uvloop's counts milliseconds and stands still
+    during an iteration.
+    """
+
+    started: float
+    """Moment of `time.monotonic`."""
+    upstream: float = 0.0
+    """Spent waiting for upstreams."""
+    caller: float = 0.0
+    """Spent waiting for the caller to take what was sent."""
+    first_output: float | None = None
+    """Moment when the first output was handed over."""
+
+    now = staticmethod(time.monotonic)
+
+    def overhead(self) -> float:
+        """Return what was spent neither waiting for an upstream nor the caller."""
+        return max(0.0, self.now() - self.started - self.upstream - self.caller)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the caller and the configuration wait."""
+
+    first_output: float
+    """Seconds."""
+    idle: float
+    """Seconds."""
+    deadline: float | None
+    """Moment of `time.monotonic`; None when the caller set none."""
+
+    def passed(self) -> bool:
+        """Tell whether the caller's deadline is over."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+class Exchange:
+    """One request to one upstream, and its answer."""
+
+    def __init__(
+        self,
+        target: Target,
+        credential: Credential | None,
+        *,
+        assembler: Assembler,
+        patience: Patience,
+        clock: Clock,
+        pacer: Pacer,
+        limits: RateLimitBook,
+    ) -> None:
+        self._target = target
+        self._credential = credential
+        self._assembler = assembler
+        self._patience = patience
+        self._clock = clock
+        self._pacer = pacer
+        self._limits = limits
+        self._decoder: Decoder | None = None
+        self._started = clock.now()
+        self.http_status: int | None = None
+        """Status of the response; None before there is one."""
+        self.first_output: float | None = None
+        """Seconds from the start to the model's first output, shown or not."""
+
+    async def run(
+        self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]
+    ) -> AsyncGenerator[list[event_pb2.Event], None]:
+        """Yield events as they become ready; returns when the answer is whole.
+
+        Raises:
+            UpstreamError: the upstream failed.
+            DeadlineExceededError: the caller's time ran out.
+        """
+        silence_ends = self._started + self._patience.first_output
+        try:
+            async with asyncio.timeout_at(self._loop_moment(silence_ends)) as timer:
+                async with await self._send(encoded, headers) as response:
+                    await self._read_head(response)
+                    async for events in self._read_body(response, timer, silence_ends):
+                        yield events
+        except TimeoutError:
+            if not self._ended:
+                raise self._timed_out() from None
+
+    @property
+    def _ended(self) -> bool:
+        return self._decoder is not None and self._decoder.ended
+
+    async def _send(
+        self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]
+    ) -> Response:
+        secret = self._credential.secret.get_secret_value() if self._credential else None
+        asked = self._clock.now()
+        try:
+            return await self._target.upstream.provider.generate(
+                encoded, secret=secret, headers=headers
+            )
+        finally:
+            self._clock.upstream += self._clock.now() - asked
+
+    async def _read_head(self, response: Response) -> None:
+        """Learn from status and headers; they count whatever the body holds."""
+        provider, credential = self._target.upstream.provider, self._credential
+        self.http_status = response.status
+        scope = credential.name if credential else ""
+        model = self._target.model
+        self._limits.used(provider=provider.name, credential=scope, model=model)
+        self._limits.observe(
+            provider.rate_limits(response), provider=provider.name, scope=scope, model=model
+        )
+        pool = self._target.upstream.credentials
+        if 200 <= response.status < 300:
+            if credential is not None:
+                pool.accepted(credential)
+            return
+        try:
+            body = await response.read(ERROR_BODY_BYTES)
+        except (StreamTruncatedError, ProviderProtocolError):
+            # The status says enough; half an explanation would only confuse.
+            body = b""
+        error = provider.dialect.error(response.status, response.headers, body)
+        if credential is not None and isinstance(error, ProviderCredentialRejectedError):
+            pool.rejected(credential)
+        raise error
+
+    async def _read_body(
+        self, response: Response, timer: asyncio.Timeout, silence_ends: float
+    ) -> AsyncGenerator[list[event_pb2.Event], None]:
+        assembler, clock = self._assembler, self._clock
+        decoder = self._decoder = self._target.upstream.provider.dialect.decoder(
+            assembler, content_type=response.headers.get("content-type", "")
+        )
+        messages = 0
+        asked = clock.now()
+        try:
+            async for chunk in response.chunks():
+                if decoder.ended:
+                    continue
+                now = clock.now()
+                clock.upstream += now - asked
+                decoder.feed(chunk)
+                if assembler.active and self.first_output is None:
+                    self.first_output = now - self._started
+                if decoder.ended:
+                    timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
+                    continue
+                events = assembler.flush()
+                if events:
+                    # The reader's time is not the upstream's.
+                    timer.reschedule(None)
+                    handed_over = clock.now()
+                    yield events
+                    clock.caller += clock.now() - handed_over
+                    messages += 1
+                    if window := self._pacer.window(messages):
+                        await asyncio.sleep(window)
+                asked = clock.now()
+                limit = asked + self._patience.idle if assembler.active else silence_ends
+                timer.reschedule(self._loop_moment(limit))
+        except StreamTruncatedError:
+            if not decoder.ended:
+                raise
+        if not decoder.ended:
+            clock.upstream += clock.now() - asked
+            decoder.close()
+        timer.reschedule(None)
+
+    def _timed_out(self) -> DeadlineExceededError | ProviderTimeoutError:
+        if self._patience.passed():
+            return DeadlineExceededError("The deadline passed while the provider was working.")
+        if self._assembler.active:
+            return ProviderTimeoutError(
+                f"The provider was silent for {self._patience.idle:g} s inside its answer."
+            )
+        return ProviderTimeoutError(
+            f"The provider gave no output within {self._patience.first_output:g} s."
+        )
+
+    def _loop_moment(self, moment: float) -> float:
+        """Return `moment`, or the deadline if that is earlier, on the loop's clock."""
+        if self._patience.deadline is not None:
+            moment = min(moment, self._patience.deadline)
+        return asyncio.get_running_loop().time() + moment - self._clock.now()

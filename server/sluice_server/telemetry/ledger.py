@@ -1,0 +1,109 @@
+"""Ended calls and attempts, told to metrics, statistics and the log in batches.
+
+One call's bookkeeping costs little when it runs right after another's, and
+several times as much in between network events, when nothing of it is in the
+processor's caches. So records wait here for up to `SETTLE_SECONDS`; whoever
+shows figures calls `settle` first, so nobody ever sees old ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+
+from sluice_server.telemetry import names
+from sluice_server.telemetry.call import AttemptRecord, CallRecord
+from sluice_server.telemetry.metrics import Metrics
+from sluice_server.telemetry.recorder import Recorder
+
+SETTLE_SECONDS = 0.05
+"""Longest time that a record waits."""
+
+MAX_WAITING = 256
+"""Records after which nothing waits: more would hold up the event loop."""
+
+# Expected ends: the caller left, or asked for what cannot be.
+_UNREMARKABLE = frozenset({"OK", "CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND"})
+
+
+class Ledger:
+    """Takes records, passes them on a little later."""
+
+    def __init__(self, *, metrics: Metrics, recorder: Recorder) -> None:
+        self._metrics = metrics
+        self._recorder = recorder
+        # Bound once: the lazy proxy would assemble a logger for every line.
+        self._log = structlog.get_logger("sluice.rpc").bind()
+        self._attempts: list[AttemptRecord] = []
+        self._calls: list[CallRecord] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attempt_started(self, provider: str, credential: str) -> None:
+        """Count an upstream call that starts."""
+        self._recorder.attempt_started(provider, credential)
+
+    def attempt_ended(self, record: AttemptRecord) -> None:
+        """Take an upstream call that ended."""
+        self._attempts.append(record)
+        self._soon()
+
+    def call_ended(self, record: CallRecord) -> None:
+        """Take an RPC that ended."""
+        self._calls.append(record)
+        self._soon()
+
+    def settle(self) -> None:
+        """Pass on everything that waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        attempts, self._attempts = self._attempts, []
+        calls, self._calls = self._calls, []
+        for attempt in attempts:
+            self._metrics.attempt_ended(attempt)
+            self._recorder.attempt_ended(attempt)
+        for call in calls:
+            self._metrics.rpc_ended(call)
+            self._write(call)
+
+    def _soon(self) -> None:
+        if len(self._attempts) + len(self._calls) >= MAX_WAITING:
+            self.settle()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(SETTLE_SECONDS, self.settle)
+
+    def _write(self, record: CallRecord) -> None:
+        """Write the canonical line: one per call, with everything and no content."""
+        line = {
+            "method": record.method,
+            "code": record.code,
+            "reason": record.reason,
+            "generation_id": record.generation_id,
+            "trace_id": record.trace_id,
+            "caller": record.caller,
+            "model": record.model[:128],
+            "provider": record.provider,
+            "upstream_model": record.upstream_model[:128],
+            "credential": record.credential,
+            "attempts": record.attempts or None,
+            "finish_reason": record.finish_reason,
+            "input_tokens": record.input_tokens,
+            "output_tokens": record.output_tokens,
+            "events": record.events or None,
+            "messages": record.messages or None,
+            "first_output_ms": _milliseconds(record.first_output_seconds),
+            "overhead_ms": _milliseconds(record.overhead_seconds),
+            "duration_ms": _milliseconds(record.duration_seconds),
+            **record.error,
+        }
+        known = {key: value for key, value in line.items() if value not in ("", None)}
+        known["timestamp"] = datetime.fromtimestamp(record.ended_at, UTC).isoformat()
+        write = self._log.info if record.code in _UNREMARKABLE else self._log.warning
+        write(names.CALL_FINISHED, **known)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
