@@ -37,6 +37,7 @@ from sluice_server.health.board import HealthBoard, ProviderHealth
 from sluice_server.limits.book import RateLimitBook
 from sluice_server.local import EmbeddedModel, LocalModel, LocalState
 from sluice_server.providers import registry
+from sluice_server.providers.presets import EMBEDDED
 from sluice_server.telemetry import names, tracing
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics, ModelLabels
@@ -196,7 +197,7 @@ class App:
         self._stack.push_async_callback(self._local.stop)
         await self._local.start()
         return settings.Provider(
-            kind="llamacpp",
+            kind="llamacpp" if local.model_path else EMBEDDED,
             base_url=self._local.base_url,
             headers={},
             credentials=(settings.Credential(name=LOCAL, api_key=self._local.api_key),),

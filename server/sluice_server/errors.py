@@ -76,7 +76,11 @@ class InvalidRequestError(RequestError):
 
     def __init__(self, violations: list[FieldViolation]) -> None:
         count = len(violations)
-        super().__init__(f"The request has {count} invalid field{'s' * (count != 1)}.")
+        summary = f"The request has {count} invalid field{'s' * (count != 1)}."
+        if violations and not violations[0].field:
+            # The first one counts the others when there are too many to list.
+            summary, violations = violations[0].description, violations[1:]
+        super().__init__(summary)
         self.violations = violations
 
     def caller_message(self) -> str:

@@ -133,3 +133,11 @@ async def test_it_is_free_after_a_cancellation(server: RunningServer) -> None:
         call.cancel()
     async with asyncio.timeout(20):
         assert (await generate(server, asked("Say hello."))).is_complete
+
+
+async def test_calls_right_after_each_other_all_succeed(server: RunningServer) -> None:
+    """llama.cpp closes its connection right behind each answer; no call may run into that."""
+    wanted = asked("Say hello.")
+    wanted.options.max_output_tokens = 1
+    for _ in range(60):
+        assert (await generate(server, wanted)).is_complete

@@ -23,6 +23,7 @@ import structlog
 
 from sluice_server.edge.callers import Callers
 from sluice_server.edge.status import refusal
+from sluice_server.engine.exchange import deadline_passed
 from sluice_server.errors import (
     DeadlineExceededError,
     InternalError,
@@ -38,9 +39,11 @@ DRAIN_RETRY_SECONDS = 0.25
 """What callers are told to wait while this replica drains: long enough for a
 balancer to notice, short enough not to be."""
 
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Result = TypeVar("Result")
+
 
 @dataclass(slots=True)
 class Rpc:
@@ -93,7 +96,7 @@ class RpcRunner:
         remaining = context.time_remaining()
         metadata = {
             key: value
-            for key, value in context.invocation_metadata() or ()
+            for key, value in cast("Metadata | None", context.invocation_metadata()) or ()
             if isinstance(value, str)
         }
         rpc = Rpc(
@@ -113,7 +116,7 @@ class RpcRunner:
         except asyncio.CancelledError:
             if not rpc.cut:
                 # The library cancels handlers for both; the clock tells which.
-                late = rpc.deadline is not None and time.monotonic() >= rpc.deadline
+                late = deadline_passed(rpc.deadline)
                 code = DeadlineExceededError.code if late else "CANCELLED"
                 raise
             task.uncancel()
@@ -172,4 +175,4 @@ class RpcRunner:
 def _new_id() -> str:
     # An id to quote, not a secret: asking the system for randomness would cost
     # more than everything else that is done here.
-    return f"gen_{random.getrandbits(96):024x}"  # noqa: S311
+    return f"gen_{random.getrandbits(96):024x}"

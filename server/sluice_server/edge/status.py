@@ -100,14 +100,14 @@ def _pushback(error: SluiceError) -> str | None:
 
 def _bad_request(violations: list[FieldViolation]) -> error_details_pb2.BadRequest:
     bad_request = error_details_pb2.BadRequest()
-    for number, violation in enumerate(violations):
+    for violation in violations:
         field = bad_request.field_violations.add(
             field=_cut(violation.field, _MAX_PATH_CHARACTERS),
             description=_cut(violation.description, _MAX_DESCRIPTION_CHARACTERS),
         )
         if bad_request.ByteSize() > MAX_VIOLATION_BYTES:
             field.field = ""
-            field.description = f"{len(violations) - number} more violations are not listed."
+            field.description = "There are more violations than are listed here."
             break
     return bad_request
 

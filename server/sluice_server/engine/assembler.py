@@ -8,12 +8,12 @@ finish reason. Does no I/O and knows no provider.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from sluice.v1 import content_pb2, event_pb2, usage_pb2
+from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2, usage_pb2
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import AnswerTooLargeError, ProviderProtocolError
 
@@ -28,7 +28,6 @@ MAX_PARTS = 4096
 """Most parts of one answer; far beyond what any model sends, and it bounds what
 a broken one can make the gateway remember."""
 
-_EVENT = event_pb2.Event
 _TEXT, _REASONING, _REFUSAL = "text", "reasoning", "refusal"
 _TOOL_CALL = "tool_call"
 
@@ -77,7 +76,17 @@ class _Call:
 class Assembler:
     """One turn of one attempt; implements `providers.sink.TurnSink`."""
 
-    def __init__(self, rules: AnswerRules, judge: Judge, used_call_ids: Collection[str]) -> None:
+    def __init__(
+        self,
+        rules: AnswerRules,
+        judge: Judge,
+        used_call_ids: Collection[str],
+        *,
+        describe: Callable[[event_pb2.Started], None],
+    ) -> None:
+        """Prepare; `describe` fills in Started once there is something to start."""
+        self._describe = describe
+        self._started = False
         self._rules = rules
         self._judge = judge
         self._call_ids = set(used_call_ids)
@@ -85,7 +94,7 @@ class Assembler:
         self._current: _Part | None = None
         self._dirty: list[_Part] = []
         self._calls: dict[Hashable, _Call] = {}
-        self._events: list[event_pb2.Event] = []
+        self._message = gateway_service_pb2.GenerateResponse()
         self._bytes = 0
         self._message_dropped = False
         self._finish: tuple[event_pb2.FinishReason.ValueType, str, str] | None = None
@@ -141,9 +150,9 @@ class Assembler:
         if self._rules.stream and tokens:
             part = self._current or self._open(_TEXT)
             self._emit_pending(part)
-            self._events.append(
-                _EVENT(logprobs_delta=event_pb2.LogprobsDelta(part=part.index, tokens=tokens))
-            )
+            delta = self._event().logprobs_delta
+            delta.part = part.index
+            delta.tokens.extend(tokens)
 
     def usage(self, usage: usage_pb2.Usage) -> None:
         """Keep the last word on token counts."""
@@ -158,31 +167,41 @@ class Assembler:
 
     # --- For the engine -----------------------------------------------------
 
-    def flush(self) -> list[event_pb2.Event]:
-        """Return the events that are ready, deltas of one part merged."""
+    def flush(self) -> gateway_service_pb2.GenerateResponse | None:
+        """Return the events that are ready, deltas of one part merged; None without any."""
         for part in self._dirty:
             self._emit_pending(part)
         self._dirty.clear()
-        events = self._events
-        self._events = []
-        return events
+        message = self._message
+        if not message.events:
+            return None
+        self._message = gateway_service_pb2.GenerateResponse()
+        return message
 
     def complete(self) -> event_pb2.Completed:
         """Close the turn; call after the decoder said that the answer is whole.
 
-        `flush` afterwards returns the events that closing made.
+        `flush` afterwards returns the last message, with this Completed at its
+        end: what is not known here can be added to it until then.
         """
         self._close_all()
         reason, word, stop_sequence = self._finish or (event_pb2.FINISH_REASON_OTHER, "", "")
-        completed = event_pb2.Completed(
-            finish_reason=self._derive(reason),
-            provider_finish_reason=word,
-            stop_sequence=stop_sequence,
-        )
+        completed = self._event().completed
+        completed.finish_reason = self._derive(reason)
+        completed.provider_finish_reason = word
+        completed.stop_sequence = stop_sequence
         if not self._message_dropped:
-            completed.message.CopyFrom(self._message())
+            self._fill_message(completed.message)
         completed.usage.CopyFrom(self.tokens or usage_pb2.Usage())
         return completed
+
+    def _event(self) -> event_pb2.Event:
+        """Return a new event of the message, built in place: copies would cost."""
+        events = self._message.events
+        if not self._started:
+            self._started = True
+            self._describe(events.add().started)
+        return events.add()
 
     # --- Parts --------------------------------------------------------------
 
@@ -205,9 +224,9 @@ class Assembler:
         self.active = True
         part = self._current = self._add(kind)
         if self._rules.stream:
-            started = event_pb2.PartStarted(part=part.index)
+            started = self._event().part_started
+            started.part = part.index
             getattr(started, kind).SetInParent()
-            self._events.append(_EVENT(part_started=started))
         return part
 
     def _open_call(self, call: _Call) -> None:
@@ -217,10 +236,10 @@ class Assembler:
         part = call.part = self._add(_TOOL_CALL)
         part.call = content_pb2.ToolCall(id=self._call_id(call.id), name=call.name)
         if self._rules.stream:
-            start = event_pb2.ToolCallStart(id=part.call.id, name=part.call.name)
-            self._events.append(
-                _EVENT(part_started=event_pb2.PartStarted(part=part.index, tool_call=start))
-            )
+            started = self._event().part_started
+            started.part = part.index
+            started.tool_call.id = part.call.id
+            started.tool_call.name = part.call.name
         for early in call.early:
             self._extend(part, early)
 
@@ -241,15 +260,14 @@ class Assembler:
         if not self._rules.stream or not text:
             return
         self.characters += len(text)
+        event = self._event()
         if part.kind == _TOOL_CALL:
-            event = _EVENT(
-                tool_arguments_delta=event_pb2.ToolArgumentsDelta(part=part.index, fragment=text)
-            )
-        elif part.kind == _REASONING:
-            event = _EVENT(reasoning_delta=event_pb2.ReasoningDelta(part=part.index, text=text))
+            event.tool_arguments_delta.part = part.index
+            event.tool_arguments_delta.fragment = text
         else:
-            event = _EVENT(text_delta=event_pb2.TextDelta(part=part.index, text=text))
-        self._events.append(event)
+            delta = event.reasoning_delta if part.kind == _REASONING else event.text_delta
+            delta.part = part.index
+            delta.text = text
 
     def _keep(self, part: _Part, text: str) -> None:
         self._bytes += len(text) if text.isascii() else len(text.encode())
@@ -280,15 +298,16 @@ class Assembler:
             return
         self._emit_pending(part)
         part.open = False
-        finished = event_pb2.PartFinished(part=part.index)
         if part.call is not None:
             part.call.arguments_json = "".join(part.pieces).strip() or "{}"
             self._judge.judge(part.call)
-            finished.tool_call.CopyFrom(part.call)
-            if self._message_dropped:
-                part.forget()
         if self._rules.stream:
-            self._events.append(_EVENT(part_finished=finished))
+            finished = self._event().part_finished
+            finished.part = part.index
+            if part.call is not None:
+                finished.tool_call.CopyFrom(part.call)
+        if self._message_dropped:
+            part.forget()
 
     def _close_all(self) -> None:
         for call in self._calls.values():
@@ -317,8 +336,8 @@ class Assembler:
             return event_pb2.FINISH_REASON_STOP
         return reason
 
-    def _message(self) -> content_pb2.Message:
-        message = content_pb2.Message(role=content_pb2.ROLE_ASSISTANT)
+    def _fill_message(self, message: content_pb2.Message) -> None:
+        message.role = content_pb2.ROLE_ASSISTANT
         for part in self._parts:
             if part.call is not None:
                 message.parts.add(tool_call=part.call)
@@ -330,7 +349,6 @@ class Assembler:
                 message.parts.add(refusal=text)
             else:
                 message.parts.add(reasoning=content_pb2.Reasoning(text=text))
-        return message
 
     def _call_id(self, provided: str) -> str:
         """Return the provider's id where it is unique here, else one of ours.

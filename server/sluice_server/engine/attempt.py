@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from sluice.v1 import event_pb2, gateway_service_pb2
 from sluice_server.engine.assembler import Assembler
-from sluice_server.engine.exchange import Clock, Exchange, Patience
+from sluice_server.engine.exchange import Clock, Exchange, Patience, deadline_passed
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Target
 from sluice_server.errors import (
@@ -87,8 +87,8 @@ class Attempt:
 
     async def run(
         self, request: gateway_service_pb2.GenerateRequest
-    ) -> AsyncGenerator[list[event_pb2.Event], None]:
-        """Yield events as they become ready, never an empty list.
+    ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
+        """Yield messages as events become ready.
 
         Events that became ready together with the end or a failure stay in the
         assembler: the turn decides what becomes of them.
@@ -122,8 +122,8 @@ class Attempt:
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
             headers = services.tracing.upstream_headers(self._scope, span)
-            async for events in exchange.run(encoded, headers):
-                yield events
+            async for message in exchange.run(encoded, headers):
+                yield message
             self.completed = self._assembler.complete()
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:
@@ -137,7 +137,7 @@ class Attempt:
             record.failed(InternalError.reason, upstream_fault=False)
             raise
         finally:
-            if record.outcome is Outcome.CANCELLED and self._patience.passed():
+            if record.outcome is Outcome.CANCELLED and deadline_passed(self._patience.deadline):
                 record.failed(DeadlineExceededError.reason, upstream_fault=False)
             record.duration_seconds = clock.now() - started
             record.first_output_seconds = exchange.first_output

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from sluice.v1 import event_pb2
+from sluice.v1 import gateway_service_pb2
 from sluice_server.credentials.pool import Credential
 from sluice_server.engine.assembler import Assembler
 from sluice_server.engine.pacing import Pacer
@@ -34,6 +34,10 @@ END_SECONDS = 0.05
 came in the same packet; waiting for it lets the connection be used again."""
 
 
+DEADLINE_TOLERANCE_SECONDS = 0.01
+"""gRPC cancels at the deadline by a clock of its own."""
+
+
 @dataclass(slots=True)
 class Clock:
     """Where the time of a turn went, in seconds.
@@ -48,9 +52,6 @@ class Clock:
     """Spent waiting for upstreams."""
     caller: float = 0.0
     """Spent waiting for the caller to take what was sent."""
-    first_output: float | None = None
-    """Moment when the first output was handed over."""
-
     now = staticmethod(time.monotonic)
 
     def overhead(self) -> float:
@@ -69,9 +70,10 @@ class Patience:
     deadline: float | None
     """Moment of `time.monotonic`; None when the caller set none."""
 
-    def passed(self) -> bool:
-        """Tell whether the caller's deadline is over."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
+
+def deadline_passed(deadline: float | None) -> bool:
+    """Tell whether the caller's deadline, a moment of `time.monotonic`, is over."""
+    return deadline is not None and time.monotonic() >= deadline - DEADLINE_TOLERANCE_SECONDS
 
 
 class Exchange:
@@ -97,6 +99,7 @@ class Exchange:
         self._limits = limits
         self._decoder: Decoder | None = None
         self._started = clock.now()
+        self._deadline_next = False
         self.http_status: int | None = None
         """Status of the response; None before there is one."""
         self.first_output: float | None = None
@@ -104,8 +107,8 @@ class Exchange:
 
     async def run(
         self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]
-    ) -> AsyncGenerator[list[event_pb2.Event], None]:
-        """Yield events as they become ready; returns when the answer is whole.
+    ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
+        """Yield messages as events become ready; returns when the answer is whole.
 
         Raises:
             UpstreamError: the upstream failed.
@@ -116,8 +119,8 @@ class Exchange:
             async with asyncio.timeout_at(self._loop_moment(silence_ends)) as timer:
                 async with await self._send(encoded, headers) as response:
                     await self._read_head(response)
-                    async for events in self._read_body(response, timer, silence_ends):
-                        yield events
+                    async for message in self._read_body(response, timer, silence_ends):
+                        yield message
         except TimeoutError:
             if not self._ended:
                 raise self._timed_out() from None
@@ -126,9 +129,7 @@ class Exchange:
     def _ended(self) -> bool:
         return self._decoder is not None and self._decoder.ended
 
-    async def _send(
-        self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]
-    ) -> Response:
+    async def _send(self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]) -> Response:
         secret = self._credential.secret.get_secret_value() if self._credential else None
         asked = self._clock.now()
         try:
@@ -165,31 +166,32 @@ class Exchange:
 
     async def _read_body(
         self, response: Response, timer: asyncio.Timeout, silence_ends: float
-    ) -> AsyncGenerator[list[event_pb2.Event], None]:
+    ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
         assembler, clock = self._assembler, self._clock
         decoder = self._decoder = self._target.upstream.provider.dialect.decoder(
             assembler, content_type=response.headers.get("content-type", "")
         )
         messages = 0
+        ended = False
         asked = clock.now()
         try:
             async for chunk in response.chunks():
-                if decoder.ended:
+                if ended:
                     continue
                 now = clock.now()
                 clock.upstream += now - asked
-                decoder.feed(chunk)
+                ended = decoder.feed(chunk)
                 if assembler.active and self.first_output is None:
                     self.first_output = now - self._started
-                if decoder.ended:
+                if ended:
                     timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
                     continue
-                events = assembler.flush()
-                if events:
+                message = assembler.flush()
+                if message is not None:
                     # The reader's time is not the upstream's.
                     timer.reschedule(None)
                     handed_over = clock.now()
-                    yield events
+                    yield message
                     clock.caller += clock.now() - handed_over
                     messages += 1
                     if window := self._pacer.window(messages):
@@ -198,15 +200,14 @@ class Exchange:
                 limit = asked + self._patience.idle if assembler.active else silence_ends
                 timer.reschedule(self._loop_moment(limit))
         except StreamTruncatedError:
-            if not decoder.ended:
+            if not ended:
                 raise
-        if not decoder.ended:
+        if not ended:
             clock.upstream += clock.now() - asked
             decoder.close()
-        timer.reschedule(None)
 
     def _timed_out(self) -> DeadlineExceededError | ProviderTimeoutError:
-        if self._patience.passed():
+        if self._deadline_next:
             return DeadlineExceededError("The deadline passed while the provider was working.")
         if self._assembler.active:
             return ProviderTimeoutError(
@@ -218,6 +219,8 @@ class Exchange:
 
     def _loop_moment(self, moment: float) -> float:
         """Return `moment`, or the deadline if that is earlier, on the loop's clock."""
-        if self._patience.deadline is not None:
-            moment = min(moment, self._patience.deadline)
+        deadline = self._patience.deadline
+        self._deadline_next = deadline is not None and deadline <= moment
+        if deadline is not None and self._deadline_next:
+            moment = deadline
         return asyncio.get_running_loop().time() + moment - self._clock.now()

@@ -29,8 +29,6 @@ from sluice_server.errors import (
 from sluice_server.telemetry.call import CallRecord
 from sluice_server.telemetry.tracing import TraceScope
 
-_EVENT = event_pb2.Event
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSettings:
@@ -95,17 +93,16 @@ class Engine:
         targets = targets[:max_attempts]
         for number, target in enumerate(targets, 1):
             began = call.clock.now()
-            assembler = Assembler(rules, judge, used_ids)
-            attempt = self._attempt(call, target, number, assembler)
+            answer = _Answer(call, failed)
+            assembler = Assembler(rules, judge, used_ids, describe=answer.describe)
+            attempt = answer.attempt = self._attempt(call, target, number, assembler)
             call.record.attempts = number
-            answer = _Answer(call, attempt, assembler, failed)
             try:
-                async with aclosing(attempt.run(request)) as batches:
-                    async for events in batches:
-                        if rules.stream:
-                            yield answer.message(events)
+                async with aclosing(attempt.run(request)) as messages:
+                    async for message in messages:
+                        yield answer.counted(message)
             except SluiceError as error:
-                if not answer.started and error.failover and number < len(targets):
+                if not answer.begun and error.failover and number < len(targets):
                     elapsed = duration_pb2.Duration()
                     elapsed.FromNanoseconds(int((call.clock.now() - began) * 1e9))
                     failed.append(
@@ -114,10 +111,10 @@ class Engine:
                         )
                     )
                     continue
-                events = assembler.flush()
-                if events and rules.stream:
+                rest = assembler.flush()
+                if rest is not None:
                     # What came together with the failure was still an answer.
-                    yield answer.message(events)
+                    yield answer.counted(rest)
                 error.attempts = number
                 if isinstance(error, UpstreamError):
                     error.output_characters = assembler.characters or None
@@ -125,8 +122,11 @@ class Engine:
                     error.suggestions = self._planner.suggest(request.model)
                 raise
             finally:
-                answer.learn()
-            yield answer.last_message()
+                answer.learn(assembler)
+            answer.complete(attempt.completed)
+            last = assembler.flush()
+            if last is not None:
+                yield answer.counted(last)
             return
 
     def _attempt(self, call: Call, target: Target, number: int, assembler: Assembler) -> Attempt:
@@ -158,74 +158,67 @@ class Engine:
 class _Answer:
     """Frames what one attempt yields, and keeps the record of the call true."""
 
-    def __init__(
-        self,
-        call: Call,
-        attempt: Attempt,
-        assembler: Assembler,
-        failed: list[event_pb2.FailedAttempt],
-    ) -> None:
+    attempt: Attempt
+
+    def __init__(self, call: Call, failed: list[event_pb2.FailedAttempt]) -> None:
         self._call = call
-        self._attempt = attempt
-        self._assembler = assembler
         self._failed = failed
-        self.started = False
+        self.begun = False
+        """Whether anything was handed to the caller."""
 
-    def message(self, events: list[event_pb2.Event]) -> gateway_service_pb2.GenerateResponse:
-        """Return a message with `events`; the first one opens with Started."""
-        if not self.started:
-            self.started = True
-            clock = self._call.clock
-            clock.first_output = clock.now()
-            self._call.record.first_output_seconds = clock.first_output - clock.started
-            started = event_pb2.Started(
-                generation_id=self._call.record.generation_id,
-                upstream=self._attempt.upstream,
-                failed_attempts=self._failed,
-                dropped_fields=self._attempt.dropped_fields,
-            )
-            events = [_EVENT(started=started), *events]
-        record = self._call.record
-        record.events += len(events)
+    def describe(self, started: event_pb2.Started) -> None:
+        """Fill in the event that opens the stream."""
+        started.generation_id = self._call.record.generation_id
+        started.upstream.CopyFrom(self.attempt.upstream)
+        started.failed_attempts.extend(self._failed)
+        started.dropped_fields.extend(self.attempt.dropped_fields)
+
+    def counted(
+        self, message: gateway_service_pb2.GenerateResponse
+    ) -> gateway_service_pb2.GenerateResponse:
+        """Return `message`, which is about to be handed to the caller."""
+        record, clock = self._call.record, self._call.clock
+        if not self.begun:
+            self.begun = True
+            record.first_output_seconds = clock.now() - clock.started
+        record.events += len(message.events)
         record.messages += 1
-        return gateway_service_pb2.GenerateResponse(events=events)
+        return message
 
-    def last_message(self) -> gateway_service_pb2.GenerateResponse:
-        """Return what is left, with Completed behind it."""
-        completed = self._attempt.completed
+    def complete(self, completed: event_pb2.Completed | None) -> None:
+        """Add to Completed what only the turn knows."""
         if completed is None:
             raise AssertionError("an attempt ended well without completing")
-        message = self.message(self._assembler.flush())
-        clock = self._call.clock
-        now = clock.now()
-        first_output = clock.first_output or now
-        completed.upstream.CopyFrom(self._attempt.upstream)
-        timing = completed.timing
-        timing.time_to_first_output.FromNanoseconds(int((first_output - clock.started) * 1e9))
-        timing.total.FromNanoseconds(int((now - clock.started) * 1e9))
+        record, clock = self._call.record, self._call.clock
+        completed.upstream.CopyFrom(self.attempt.upstream)
+        total = clock.now() - clock.started
         overhead = clock.overhead()
-        timing.gateway_overhead.FromNanoseconds(int(overhead * 1e9))
-        message.events.add().completed.CopyFrom(completed)
-        record = self._call.record
-        record.events += 1
+        first_output = total if record.first_output_seconds is None else record.first_output_seconds
+        _set(completed.timing.time_to_first_output, first_output)
+        _set(completed.timing.total, total)
+        _set(completed.timing.gateway_overhead, overhead)
         record.overhead_seconds = overhead
         record.finish_reason = event_pb2.FinishReason.Name(completed.finish_reason).removeprefix(
             "FINISH_REASON_"
         )
-        return message
 
-    def learn(self) -> None:
+    def learn(self, assembler: Assembler) -> None:
         """Copy what is known of the upstream into the call's record."""
         record = self._call.record
-        record.provider = self._attempt.provider_name
-        record.upstream_model = self._attempt.model
-        record.credential = self._attempt.credential_name
-        tokens = self._assembler.tokens
+        record.provider = self.attempt.provider_name
+        record.upstream_model = self.attempt.model
+        record.credential = self.attempt.credential_name
+        tokens = assembler.tokens
         if tokens is not None:
             record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None
             record.output_tokens = (
                 tokens.output_tokens if tokens.HasField("output_tokens") else None
             )
+
+
+def _set(duration: duration_pb2.Duration, seconds: float) -> None:
+    duration.seconds = whole = int(seconds)
+    duration.nanos = int((seconds - whole) * 1e9)
 
 
 def _refuse_missing_features(request: gateway_service_pb2.GenerateRequest) -> None:

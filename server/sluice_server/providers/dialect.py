@@ -35,8 +35,8 @@ class Decoder(Protocol):
     def ended(self) -> bool:
         """Whether the dialect's own end marker was read."""
 
-    def feed(self, data: bytes) -> None:
-        """Decode the next bytes.
+    def feed(self, data: bytes) -> bool:
+        """Decode the next bytes; tells whether the end marker has been read.
 
         Raises:
             UpstreamError: the stream carries an error, or cannot be read.

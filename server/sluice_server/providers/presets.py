@@ -8,10 +8,12 @@ Facts are from `openai-compatible.md` section 1 and each provider's own section,
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice_server.config.kinds import ProviderKind
+from sluice_server.local.model import TOOL_CALL_PREFILL
 from sluice_server.providers.dialects.openai_chat import Quirks
 
 
@@ -21,6 +23,8 @@ class Preset:
 
     kind: ProviderKind
     quirks: Quirks
+    reuse_connections: bool = True
+    """False for servers that close every connection without saying so."""
 
 
 def _row(
@@ -30,6 +34,7 @@ def _row(
     quirks: Quirks,
     *,
     needs_key: bool = True,
+    reuse_connections: bool = True,
 ) -> Preset:
     kind = ProviderKind(
         name=name,
@@ -38,7 +43,7 @@ def _row(
         needs_key=needs_key,
         required=frozenset() if base_url else frozenset({"base_url"}),
     )
-    return Preset(kind, quirks)
+    return Preset(kind, quirks, reuse_connections)
 
 
 _PLAIN = Quirks(
@@ -48,6 +53,14 @@ _PLAIN = Quirks(
 )
 """What most self-made servers take: the field names of 2023."""
 
+_LLAMACPP = Quirks(
+    token_cap_field="max_tokens",
+    end_user_field=None,
+    named_tool_choice=False,
+    top_k=True,
+    max_stop=None,
+)
+
 _ROWS = (
     _row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", Quirks()),
     _row("openai-compatible", None, None, _PLAIN, needs_key=False),
@@ -55,13 +68,11 @@ _ROWS = (
         "llamacpp",
         "http://127.0.0.1:8080/v1",
         None,
-        Quirks(
-            token_cap_field="max_tokens",
-            end_user_field=None,
-            top_k=True,
-            max_stop=None,
-        ),
+        _LLAMACPP,
         needs_key=False,
+        # It announces keep-alive and closes after every stream (tried with
+        # 2026.10): half of the calls right after another one would fail.
+        reuse_connections=False,
     ),
     _row(
         "vllm",
@@ -105,8 +116,22 @@ _ROWS = (
     _row("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", _PLAIN),
 )
 
-PRESETS: Mapping[str, Preset] = {row.kind.name: row for row in _ROWS}
+EMBEDDED = "embedded"
+"""Kind of the packaged model: llama.cpp with a chat template of ours. Not for
+configurations, which say `local` instead."""
+
+PRESETS: Mapping[str, Preset] = {
+    **{row.kind.name: row for row in _ROWS},
+    EMBEDDED: _row(
+        EMBEDDED,
+        None,
+        None,
+        dataclasses.replace(_LLAMACPP, forced_call_prefill=TOOL_CALL_PREFILL),
+        needs_key=False,
+        reuse_connections=False,
+    ),
+}
 """All kinds by name."""
 
-KINDS: Mapping[str, ProviderKind] = {name: row.kind for name, row in PRESETS.items()}
-"""What the configuration must know about them."""
+KINDS: Mapping[str, ProviderKind] = {row.kind.name: row.kind for row in _ROWS}
+"""What the configuration must know about those that it may name."""

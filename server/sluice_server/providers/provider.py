@@ -56,6 +56,7 @@ class Provider:
         headers: Mapping[str, str],
         patience: Patience,
         models: Sequence[str] | None,
+        reuse_connections: bool = True,
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -69,7 +70,7 @@ class Provider:
         self._urls: dict[str, httpx.URL] = {}
         self._headers = [*headers.items()]
         self._prepared: dict[str | None, httpx.Headers] = {}
-        self._http = HttpClient(connect_seconds=patience.connect)
+        self._http = HttpClient(connect_seconds=patience.connect, reuse=reuse_connections)
 
     async def generate(
         self, encoded: EncodedRequest, *, secret: str | None, headers: Sequence[tuple[str, str]]

@@ -25,4 +25,5 @@ def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts)
             idle=timeouts.idle_seconds,
         ),
         models=configured.models,
+        reuse_connections=preset.reuse_connections,
     )

@@ -25,6 +25,7 @@ from sluice_server.errors import (
     StreamTruncatedError,
     UpstreamError,
 )
+from sluice_server.providers.connections import Connector, unread
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an error's body is read, in bytes; explanations are short."""
@@ -35,6 +36,10 @@ this, so it bounds what a stream holds while its caller does not read."""
 
 _KEEPALIVE_SECONDS = 15.0
 """Idle connections are dropped before the usual 20 to 60 s of load balancers."""
+
+_SLICE_BYTES = 256 * 1024
+"""Larger requests are written piece by piece: copying megabytes at once would
+hold up every other call."""
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -79,6 +84,9 @@ class Exchange:
         except httpx.DecodingError as error:
             raise ProviderProtocolError("The body's content coding is wrong.") from error
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            rest = b"" if encoded else unread(self._response)
+            if rest:
+                yield rest
             raise StreamTruncatedError("The provider's connection broke.") from error
 
     async def read(self, limit: int) -> bytes:
@@ -96,20 +104,18 @@ class Exchange:
 class HttpClient:
     """Connections to one provider."""
 
-    def __init__(self, *, connect_seconds: float) -> None:
+    def __init__(self, *, connect_seconds: float, reuse: bool) -> None:
+        self._reuse = reuse
         self._transport = AiohttpTransport(client=self._session)
         self._extensions = {"timeout": {"connect": connect_seconds}}
 
     def _session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            # Calls are bounded where they come in; a second bound here would
-            # only hide a queue.
-            limit=0,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            ssl=self._transport.ssl_context,
-        )
         return aiohttp.ClientSession(
-            connector=connector,
+            connector=Connector(
+                reuse=self._reuse,
+                keepalive_seconds=_KEEPALIVE_SECONDS,
+                ssl_context=self._transport.ssl_context,
+            ),
             # One caller's cookies must not travel with another's call.
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_BUFFER_BYTES,
@@ -132,8 +138,12 @@ class HttpClient:
             ProviderUnavailableError: the connection was closed without an answer.
             ProviderProtocolError: the answer is not HTTP.
         """
+        content: bytes | AsyncIterator[bytes] | None = body
+        if body is not None and len(body) > _SLICE_BYTES:
+            content = _sliced(body)
+            headers = httpx.Headers([*headers.multi_items(), ("content-length", str(len(body)))])
         request = httpx.Request(
-            method, url, headers=headers, content=body, extensions=self._extensions
+            method, url, headers=headers, content=content, extensions=self._extensions
         )
         try:
             response = await self._transport.handle_async_request(request)
@@ -146,6 +156,11 @@ class HttpClient:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
+
+
+async def _sliced(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _SLICE_BYTES):
+        yield body[start : start + _SLICE_BYTES]
 
 
 def _connection_error(error: Exception) -> UpstreamError:

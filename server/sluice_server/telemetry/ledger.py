@@ -77,7 +77,8 @@ class Ledger:
 
     def _write(self, record: CallRecord) -> None:
         """Write the canonical line: one per call, with everything and no content."""
-        line = {
+        line: dict[str, object] = {
+            **record.error,
             "method": record.method,
             "code": record.code,
             "reason": record.reason,
@@ -97,7 +98,6 @@ class Ledger:
             "first_output_ms": _milliseconds(record.first_output_seconds),
             "overhead_ms": _milliseconds(record.overhead_seconds),
             "duration_ms": _milliseconds(record.duration_seconds),
-            **record.error,
         }
         known = {key: value for key, value in line.items() if value not in ("", None)}
         known["timestamp"] = datetime.fromtimestamp(record.ended_at, UTC).isoformat()

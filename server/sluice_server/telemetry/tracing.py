@@ -24,6 +24,9 @@ from sluice_server.telemetry.call import AttemptRecord, CallRecord, Outcome
 PROPAGATED = ("traceparent", "tracestate")
 """Metadata and header names of the W3C trace context."""
 
+EXPORT_SECONDS = 3
+"""How long one export may take. Shutting down waits for the last one."""
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 _SERVICE = "sluice.v1.GatewayService"
 
@@ -191,6 +194,10 @@ def configure(
         # Its own atexit hook would run after the event loop's.
         shutdown_on_exit=False,
     )
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
+    exporter = OTLPSpanExporter(
+        endpoint=endpoint,
+        insecure=endpoint.startswith("http://"),
+        timeout=EXPORT_SECONDS,
+    )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracing(provider)

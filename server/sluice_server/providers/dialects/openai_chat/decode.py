@@ -50,13 +50,14 @@ class StreamDecoder:
         self._any = False
         self.ended = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> bool:
         """Decode the events that `data` completes."""
         try:
             events = self._sse.feed(data)
         except SseTooLargeError as error:
             raise ProviderProtocolError(str(error)) from None
         self._read(events)
+        return self.ended
 
     def close(self) -> None:
         """Judge the end of the connection; read what had no blank line."""
@@ -69,7 +70,7 @@ class StreamDecoder:
             raise StreamTruncatedError("The provider's stream ended inside an event.") from None
         if not self._any:
             raise ProviderProtocolError("The provider answered 200 without any event.")
-        if not (self.ended or self._chunks.finished):
+        if not (self._chunks.finished or self.ended):
             raise StreamTruncatedError("The provider's stream ended without its end marker.")
 
     def _read(self, events: list[SseEvent]) -> None:
@@ -80,6 +81,9 @@ class StreamDecoder:
                 if len(payload) < _SHORTEST_CHUNK:
                     word = payload.strip()
                     if word == _DONE:
+                        chunks.flush()
+                        if not (chunks.finished or chunks.produced):
+                            raise ProviderProtocolError("The provider's answer is empty.")
                         self.ended = True
                         return
                     if not word:
@@ -99,12 +103,13 @@ class DocumentDecoder:
         self._size = 0
         self.ended = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> bool:
         """Keep the bytes; nothing can be said before the last one."""
         self._size += len(data)
         if self._size > MAX_BODY_BYTES:
             raise ProviderProtocolError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
         self._pieces.append(data)
+        return False
 
     def close(self) -> None:
         """Decode the document."""
@@ -131,6 +136,9 @@ class ChunkReader:
         self._last_call: Hashable = None
         self._calls_without_index = 0
         self.finished = False
+        """A finish reason was read."""
+        self.produced = False
+        """The model said anything at all."""
 
     def read(self, chunk: wire.Chunk, payload: bytes) -> None:
         """Apply one chunk, or one whole completion; `payload` is its text.
@@ -158,6 +166,7 @@ class ChunkReader:
     def flush(self) -> None:
         """Hand over the text that was read; all of it is one delta."""
         if self._texts:
+            self.produced = True
             self._sink.text("".join(self._texts))
             self._texts.clear()
 
@@ -174,18 +183,22 @@ class ChunkReader:
             # vLLM renamed the field and some servers send both with one value.
             if thought := delta.reasoning_content or delta.reasoning:
                 self.flush()
+                self.produced = True
                 self._sink.reasoning(thought)
             if content := delta.content:
                 if isinstance(content, str):
                     self._texts.append(content)
                 else:
                     self.flush()
+                    self.produced = True
                     read_content_list(content, self._sink)
             if delta.refusal:
                 self.flush()
+                self.produced = True
                 self._sink.refusal(delta.refusal)
             if delta.tool_calls:
                 self.flush()
+                self.produced = True
                 for call in delta.tool_calls:
                     self._read_tool_call(call)
         if choice.logprobs is not None and choice.logprobs.content:

@@ -82,10 +82,15 @@ def _tool_choice(choice: content_pb2.ToolChoice, body: dict[str, Any], quirks: Q
         raise UnsupportedFeatureError(
             "tool_choice", "This provider ignores a forced tool choice; use TOOL_MODE_AUTO."
         )
-    if rule == "name":
+    if rule == "name" and quirks.named_tool_choice:
         body["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+    elif rule == "name":
+        body["tool_choice"] = "required"
+        body["tools"] = [t for t in body["tools"] if t["function"]["name"] == choice.name]
     elif rule == "mode":
         body["tool_choice"] = _TOOL_MODES[choice.mode]
+    if forced and quirks.forced_call_prefill:
+        body["messages"].append({"role": "assistant", "content": quirks.forced_call_prefill})
     if choice.disable_parallel:
         if not quirks.parallel_control:
             raise UnsupportedFeatureError(

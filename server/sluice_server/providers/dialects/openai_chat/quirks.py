@@ -25,6 +25,12 @@ class Quirks:
     """Takes `parallel_tool_calls`."""
     forced_tool_choice: bool = True
     """Obeys "required" and a named function; Ollama ignores both (section 7)."""
+    named_tool_choice: bool = True
+    """Obeys a named function; llama.cpp reads the object as "auto", so it gets
+    that function alone, with "required"."""
+    forced_call_prefill: str = ""
+    """Start of an assistant message that a forced call continues. For models
+    whose grammar forbids ending without a call, but not rambling before it."""
     top_k: bool = False
     """Takes `top_k`, which OpenAI does not have."""
     penalties: bool = True

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+
 class Function(msgspec.Struct):
     """A call's function; Mistral sends arguments as an object at times."""
 
