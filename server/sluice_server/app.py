@@ -114,6 +114,8 @@ class App:
         self._stack.push_async_callback(asyncio.to_thread, trace.close)
         upstreams = await self._upstreams()
         self._board = HealthBoard(upstreams, on_change=self._health_changed)
+        for name, health in self._board.providers.items():
+            self.metrics.provider_up.labels(name).set(int(health.usable))
         limits = RateLimitBook()
         recorder = Recorder(self._labels)
         self._ledger = Ledger(metrics=self.metrics, recorder=recorder)

@@ -9,11 +9,15 @@ it (docs/decisions/0004). How usable a provider is, `health.board` judges.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from sluice_server.health.board import HealthBoard, ProviderHealth
+
+TELL_SECONDS = 1.0
+"""Longest wait for watchers of the health service, in seconds."""
 
 GATEWAY = "sluice.v1.GatewayService"
 
@@ -45,7 +49,10 @@ class HealthPublisher:
 
     async def drain(self) -> None:
         """Tell every watcher and probe, for good, that the end has begun."""
-        await self.servicer.enter_graceful_shutdown()
+        # A watcher that does not read must not hold up the end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TELL_SECONDS):
+                await self.servicer.enter_graceful_shutdown()
 
     def _later(self, service: str, serving: bool) -> None:
         task = asyncio.create_task(self._set(service, serving))

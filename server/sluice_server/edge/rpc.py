@@ -93,7 +93,7 @@ class RpcRunner:
     ) -> Result:
         """Run `handler`; ends as the module's docstring says."""
         started = time.monotonic()
-        remaining = context.time_remaining()
+        remaining = cast("float | None", context.time_remaining())
         metadata = {
             key: value
             for key, value in cast("Metadata | None", context.invocation_metadata()) or ()

@@ -8,6 +8,7 @@ recorded once. The bytes themselves move in `exchange`.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from opentelemetry import trace
@@ -122,8 +123,9 @@ class Attempt:
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
             headers = services.tracing.upstream_headers(self._scope, span)
-            async for message in exchange.run(encoded, headers):
-                yield message
+            async with aclosing(exchange.run(encoded, headers)) as messages:
+                async for message in messages:
+                    yield message
             self.completed = self._assembler.complete()
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from sluice.v1 import gateway_service_pb2
@@ -119,8 +120,12 @@ class Exchange:
             async with asyncio.timeout_at(self._loop_moment(silence_ends)) as timer:
                 async with await self._send(encoded, headers) as response:
                     await self._read_head(response)
-                    async for message in self._read_body(response, timer, silence_ends):
-                        yield message
+                    body = self._read_body(response, timer, silence_ends)
+                    # Closed here and now when the caller leaves: the collector
+                    # would close it later, and in another task.
+                    async with aclosing(body) as messages:
+                        async for message in messages:
+                            yield message
         except TimeoutError:
             if not self._ended:
                 raise self._timed_out() from None
@@ -171,34 +176,35 @@ class Exchange:
         decoder = self._decoder = self._target.upstream.provider.dialect.decoder(
             assembler, content_type=response.headers.get("content-type", "")
         )
-        messages = 0
+        sent = 0
         ended = False
         asked = clock.now()
         try:
-            async for chunk in response.chunks():
-                if ended:
-                    continue
-                now = clock.now()
-                clock.upstream += now - asked
-                ended = decoder.feed(chunk)
-                if assembler.active and self.first_output is None:
-                    self.first_output = now - self._started
-                if ended:
-                    timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
-                    continue
-                message = assembler.flush()
-                if message is not None:
-                    # The reader's time is not the upstream's.
-                    timer.reschedule(None)
-                    handed_over = clock.now()
-                    yield message
-                    clock.caller += clock.now() - handed_over
-                    messages += 1
-                    if window := self._pacer.window(messages):
-                        await asyncio.sleep(window)
-                asked = clock.now()
-                limit = asked + self._patience.idle if assembler.active else silence_ends
-                timer.reschedule(self._loop_moment(limit))
+            async with aclosing(response.chunks()) as chunks:
+                async for chunk in chunks:
+                    if ended:
+                        continue
+                    now = clock.now()
+                    clock.upstream += now - asked
+                    ended = decoder.feed(chunk)
+                    if assembler.active and self.first_output is None:
+                        self.first_output = now - self._started
+                    if ended:
+                        timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
+                        continue
+                    message = assembler.flush()
+                    if message is not None:
+                        # The reader's time is not the upstream's.
+                        timer.reschedule(None)
+                        handed_over = clock.now()
+                        yield message
+                        clock.caller += clock.now() - handed_over
+                        sent += 1
+                        if window := self._pacer.window(sent):
+                            await asyncio.sleep(window)
+                    asked = clock.now()
+                    limit = asked + self._patience.idle if assembler.active else silence_ends
+                    timer.reschedule(self._loop_moment(limit))
         except StreamTruncatedError:
             if not ended:
                 raise

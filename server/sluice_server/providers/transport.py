@@ -10,7 +10,8 @@ may last is the engine's.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from types import TracebackType
 
 import aiohttp
@@ -69,7 +70,7 @@ class Exchange:
         """Give the connection back if the body ended, else close it at once."""
         await self._response.aclose()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives.
 
         Raises:
@@ -93,11 +94,12 @@ class Exchange:
         """Return at most `limit` bytes of the body; raises like `chunks`."""
         pieces: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
-            pieces.append(chunk)
-            size += len(chunk)
-            if size >= limit:
-                break
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                pieces.append(chunk)
+                size += len(chunk)
+                if size >= limit:
+                    break
         return b"".join(pieces)[:limit]
 
 

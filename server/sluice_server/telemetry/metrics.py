@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TypeVar, cast
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from sluice_server.telemetry import names
 from sluice_server.telemetry.call import AttemptRecord, CallRecord, Outcome
+
+# A second series for every first one, which nobody here asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Metric = TypeVar("Metric", Counter, Histogram)
 
