@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from grpc_health.v1 import health_pb2
 
 from tests.support.channels import NO_RETRIES, channel_to, health_on, stub_on
@@ -15,28 +16,40 @@ from tests.support.openai_stream import answer
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
-FOLDER = Path(__file__).parent / "certificates"
-AUTHORITY = FOLDER / "ca.pem"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-def secured(upstream: Upstream, *, mutual: bool) -> Config:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority, and a server's and a client's certificate by it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for name in ("server", "client"):
+        issued = authority.issue_cert("localhost", "127.0.0.1")
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        for pem in issued.cert_chain_pems:
+            pem.write_to_path(folder / f"{name}.pem", append=True)
+    return folder
+
+
+def secured(upstream: Upstream, folder: Path, *, mutual: bool) -> Config:
     """Return settings with TLS, and with client certificates when `mutual`."""
-    tls = {"cert": str(FOLDER / "server.pem"), "key": str(FOLDER / "server.key")}
+    tls = {"cert": str(folder / "server.pem"), "key": str(folder / "server.key")}
     if mutual:
-        tls["client_ca"] = str(AUTHORITY)
+        tls["client_ca"] = str(folder / "ca.pem")
     return configuration(upstream, tls=tls)
 
 
 @asynccontextmanager
 async def secure_channel(
-    server: RunningServer, *, client: str | None = None
+    server: RunningServer, folder: Path, *, client: str | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Connect by TLS, with the certificate of this name if there is one."""
     credentials = grpc.ssl_channel_credentials(
-        AUTHORITY.read_bytes(),
-        (FOLDER / f"{client}.key").read_bytes() if client else None,
-        (FOLDER / f"{client}.pem").read_bytes() if client else None,
+        (folder / "ca.pem").read_bytes(),
+        (folder / f"{client}.key").read_bytes() if client else None,
+        (folder / f"{client}.pem").read_bytes() if client else None,
     )
     options = (*NO_RETRIES, ("grpc.use_local_subchannel_pool", 1))
     async with grpc.aio.secure_channel(server.listen, credentials, options=options) as channel:
@@ -44,20 +57,20 @@ async def secure_channel(
 
 
 @pytest.mark.parametrize("mutual", [False, True], ids=["server only", "mutual"])
-async def test_calls_pass_through_tls(upstream: Upstream, mutual: bool) -> None:
+async def test_calls_pass_through_tls(upstream: Upstream, folder: Path, mutual: bool) -> None:
     """A client that trusts the authority (and shows its own certificate) is served."""
     upstream.reply(answer("Hi"))
     async with (
-        running(secured(upstream, mutual=mutual)) as server,
-        secure_channel(server, client="client" if mutual else None) as channel,
+        running(secured(upstream, folder, mutual=mutual)) as server,
+        secure_channel(server, folder, client="client" if mutual else None) as channel,
     ):
         assert (await collect(stub_on(channel).Generate(request(), timeout=10))).text == "Hi"
 
 
-async def test_strangers_are_kept_out(upstream: Upstream) -> None:
+async def test_strangers_are_kept_out(upstream: Upstream, folder: Path) -> None:
     """Without a certificate, or without TLS, no call reaches the service."""
-    async with running(secured(upstream, mutual=True)) as server:
-        async with secure_channel(server) as channel:
+    async with running(secured(upstream, folder, mutual=True)) as server:
+        async with secure_channel(server, folder) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as nameless:
                 await collect(stub_on(channel).Generate(request(), timeout=5))
         async with channel_to(server.listen, NO_RETRIES) as channel:
@@ -68,10 +81,10 @@ async def test_strangers_are_kept_out(upstream: Upstream) -> None:
     assert not upstream.requests
 
 
-async def test_probes_stay_plaintext(upstream: Upstream) -> None:
+async def test_probes_stay_plaintext(upstream: Upstream, folder: Path) -> None:
     """The health port is for probes that cannot do TLS."""
     async with (
-        running(secured(upstream, mutual=True)) as server,
+        running(secured(upstream, folder, mutual=True)) as server,
         channel_to(server.health) as channel,
     ):
         health = health_on(channel)
