@@ -29,9 +29,9 @@ from sluice_server.telemetry import logs
 LOCAL_READY_SECONDS = 60.0
 """How long the welcome waits for the embedded model; a cold start takes one or two."""
 
-_GC_THRESHOLD = 100_000
-"""Allocations between two looks of the collector; a call makes about a thousand
-that outlive its first steps, and frees them without its help."""
+_GC_THRESHOLD = 20_000
+"""Allocations, less what was freed, between two looks of the collector. Calls free
+what they made without its help; a higher value only kept garbage around."""
 
 _QUESTION = (
     '{{"model":"{model}","messages":[{{"role":"ROLE_USER",'

@@ -25,7 +25,6 @@ FOLDER = Path(
     os.environ.get("SLUICE_RECORDINGS")
     or Path(__file__).resolve().parents[2].parent / "shared/recordings"
 )
-# Azure stands between two worlds here: its answers are plain Chat Completions.
 DATA = re.compile(r"^data:[ ]?(.*)$", re.MULTILINE)
 
 
@@ -139,8 +138,9 @@ def _count(case: Recorded) -> Counted:
 
 
 def _count_delta(counted: Counted, calls: dict[Any, list[str]], delta: dict[str, Any]) -> None:
-    content = delta.get("content") or ""
-    for item in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+    content: Any = delta.get("content") or ""
+    items: list[Any] = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    for item in items:
         if item["type"] == "thinking":
             counted.reasoning += "".join(piece["text"] for piece in item["thinking"])
         else:
@@ -215,9 +215,7 @@ def _gist(answer: Answer) -> Any:
     return told(answer.events), ending, answer.response_id, answer.model
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in ANSWERS if not case.is_document], ids=_name
-)
+@pytest.mark.parametrize("case", [case for case in ANSWERS if not case.is_document], ids=_name)
 def test_answer_that_is_cut_short_never_ends_well(case: Recorded) -> None:
     """Without its finish reason and its end marker an answer is an error."""
     marks = [case.body.find(b"[DONE]")]

@@ -155,8 +155,8 @@ class Provider(Section):
     """Keys to use."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] | None = None
-    """Models that may be called, by the provider's own names; also the list shown when the
-    provider cannot list its models. Absent: every model."""
+    """Models that may be called, by the provider's own names; also the list that is
+    shown instead of the provider's own. Absent: every model."""
 
     project: ModelName | None = None
     """Cloud project, for kinds that take one."""
@@ -212,8 +212,8 @@ class Attempts(Section):
 
     max_attempts: Annotated[int, Field(ge=1, le=20), NOT_BOOLEAN] = 3
     """Upstream attempts for one call, the first included, all targets counted together. Three:
-    the first attempt and the two retries that provider libraries make. Nothing is tried again
-    after the first output."""
+    the first target and two to fall back on, as many as provider libraries try. A call may ask for
+    another number. Nothing is tried again after the first output."""
 
 
 class Server(Section):
@@ -278,14 +278,15 @@ class Telemetry(Section):
     `OTEL_EXPORTER_OTLP_ENDPOINT`; without it, or with `null` here, nothing is exported."""
 
     service_name: Label = "sluice"
-    """`service.name` of traces and metrics."""
+    """`service.name` of traces."""
 
     sample_ratio: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NOT_BOOLEAN] = 1.0
     """Share of traces recorded, 0 to 1, when the caller has not decided already. One: a call
     costs far more than its spans."""
 
     instance: Label | None = None
-    """`service.instance.id` of traces and metrics. Absent: chosen at start."""
+    """Name of this replica: `service.instance.id` of traces, and `instance` in GetMetrics. Absent:
+    host name and process id."""
 
 
 class Settings(BaseSettings):

@@ -68,6 +68,8 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         async def handle(rpc: Rpc) -> None:
             rpc.record.model = request.model
             _refuse(validate_generate(request))
+            if request.labels:
+                rpc.record.labels = dict(request.labels)
             call = Call(
                 request=request,
                 record=rpc.record,

@@ -20,16 +20,17 @@ from sluice_server.errors import FieldViolation, SluiceError, UpstreamError
 DOMAIN = "sluice.v1"
 PUSHBACK = "grpc-retry-pushback-ms"
 
-MAX_MESSAGE_CHARACTERS = 400
-"""Non-ASCII characters take up to twelve bytes each in `grpc-message`."""
+MAX_MESSAGE_BYTES = 400
+"""Bytes of the message in UTF-8. Each one outside ASCII takes three in
+`grpc-message`, and all of them come a second time in the details."""
 
 MAX_VIOLATION_BYTES = 2560
-"""Room for BadRequest. The trailer is base64 and shares its 8 KiB with the
-message, which it holds a second time."""
+"""Room for BadRequest; the trailer is base64, which adds a third."""
 
-_MAX_METADATA_CHARACTERS = 256
-_MAX_PATH_CHARACTERS = 160
-_MAX_DESCRIPTION_CHARACTERS = 240
+_MORE = "…".encode()
+_MAX_METADATA_BYTES = 160
+_MAX_PATH_BYTES = 160
+_MAX_DESCRIPTION_BYTES = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,14 @@ class Refusal:
 
 def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
     """Return the status that tells `error` to the caller."""
-    text = _cut(error.caller_message(), MAX_MESSAGE_CHARACTERS)
+    text = _cut(error.caller_message(), MAX_MESSAGE_BYTES)
     code = grpc.StatusCode[error.code]
     details: list[message.Message] = [
         error_details_pb2.ErrorInfo(
             reason=error.reason,
             domain=DOMAIN,
             metadata={
-                key: _cut(value, _MAX_METADATA_CHARACTERS)
-                for key, value in error.metadata().items()
+                key: _cut(value, _MAX_METADATA_BYTES) for key, value in error.metadata().items()
             },
         ),
         error_details_pb2.RequestInfo(request_id=generation_id),
@@ -102,8 +102,8 @@ def _bad_request(violations: list[FieldViolation]) -> error_details_pb2.BadReque
     bad_request = error_details_pb2.BadRequest()
     for violation in violations:
         field = bad_request.field_violations.add(
-            field=_cut(violation.field, _MAX_PATH_CHARACTERS),
-            description=_cut(violation.description, _MAX_DESCRIPTION_CHARACTERS),
+            field=_cut(violation.field, _MAX_PATH_BYTES),
+            description=_cut(violation.description, _MAX_DESCRIPTION_BYTES),
         )
         if bad_request.ByteSize() > MAX_VIOLATION_BYTES:
             field.field = ""
@@ -119,4 +119,8 @@ def _packed(detail: message.Message) -> any_pb2.Any:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return `text` in at most `most` bytes of UTF-8."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= most:
+        return text
+    return encoded[: most - len(_MORE)].decode("utf-8", "ignore") + _MORE.decode()

@@ -8,7 +8,7 @@ finish reason. Does no I/O and knows no provider.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -76,16 +76,7 @@ class _Call:
 class Assembler:
     """One turn of one attempt; implements `providers.sink.TurnSink`."""
 
-    def __init__(
-        self,
-        rules: AnswerRules,
-        judge: Judge,
-        used_call_ids: Collection[str],
-        *,
-        describe: Callable[[event_pb2.Started], None],
-    ) -> None:
-        """Prepare; `describe` fills in Started once there is something to start."""
-        self._describe = describe
+    def __init__(self, rules: AnswerRules, judge: Judge, used_call_ids: Collection[str]) -> None:
         self._started = False
         self._rules = rules
         self._judge = judge
@@ -168,7 +159,11 @@ class Assembler:
     # --- For the engine -----------------------------------------------------
 
     def flush(self) -> gateway_service_pb2.GenerateResponse | None:
-        """Return the events that are ready, deltas of one part merged; None without any."""
+        """Return the events that are ready, deltas of one part merged; None without any.
+
+        The first message opens with an empty Started: who serves is the
+        engine's to say.
+        """
         for part in self._dirty:
             self._emit_pending(part)
         self._dirty.clear()
@@ -200,7 +195,7 @@ class Assembler:
         events = self._message.events
         if not self._started:
             self._started = True
-            self._describe(events.add().started)
+            events.add().started.SetInParent()
         return events.add()
 
     # --- Parts --------------------------------------------------------------

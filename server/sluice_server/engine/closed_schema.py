@@ -26,7 +26,11 @@ _OWN_WORD = ("additionalProperties", "unevaluatedProperties")
 
 def closed(schema: Any) -> Any:
     """Return a closed copy of `schema`; anything that is no object is returned as it is."""
-    return _close(schema, schema, same_instance=False)
+    copy = _close(schema, schema, same_instance=False)
+    if isinstance(copy, dict):
+        # Older drafts do not know the keyword that closes, and would ignore it.
+        copy.pop("$schema", None)
+    return copy
 
 
 def _close(schema: Any, root: Any, *, same_instance: bool) -> Any:

@@ -58,6 +58,16 @@ class Engine:
         self._planner = planner
         self._services = services
         self._settings = settings
+        self._rules = {
+            (stream, include): AnswerRules(
+                stream=stream,
+                include_reasoning=include,
+                max_message_bytes=settings.max_message_bytes,
+                max_whole_bytes=settings.max_whole_bytes,
+            )
+            for stream in (False, True)
+            for include in (False, True)
+        }
 
     async def generate(
         self, call: Call
@@ -70,12 +80,10 @@ class Engine:
         request = call.request
         targets = self._planner.plan(request)
         _refuse_missing_features(request)
-        rules = AnswerRules(
-            stream=request.delivery != gateway_service_pb2.DELIVERY_WHOLE,
-            include_reasoning=request.options.reasoning.include,
-            max_message_bytes=self._settings.max_message_bytes,
-            max_whole_bytes=self._settings.max_whole_bytes,
-        )
+        rules = self._rules[
+            request.delivery != gateway_service_pb2.DELIVERY_WHOLE,
+            request.options.reasoning.include,
+        ]
         judge = Judge(request.tools, request.tool_call_validation)
         used_ids = {
             part.tool_call.id
@@ -93,9 +101,9 @@ class Engine:
         targets = targets[:max_attempts]
         for number, target in enumerate(targets, 1):
             began = call.clock.now()
-            answer = _Answer(call, failed)
-            assembler = Assembler(rules, judge, used_ids, describe=answer.describe)
-            attempt = answer.attempt = self._attempt(call, target, number, assembler)
+            assembler = Assembler(rules, judge, used_ids)
+            attempt = self._attempt(call, target, number, assembler)
+            answer = _Answer(call, attempt, failed)
             call.record.attempts = number
             try:
                 async with aclosing(attempt.run(request)) as messages:
@@ -158,20 +166,18 @@ class Engine:
 class _Answer:
     """Frames what one attempt yields, and keeps the record of the call true."""
 
-    attempt: Attempt
-
-    def __init__(self, call: Call, failed: list[event_pb2.FailedAttempt]) -> None:
+    def __init__(self, call: Call, attempt: Attempt, failed: list[event_pb2.FailedAttempt]) -> None:
         self._call = call
+        self._attempt = attempt
         self._failed = failed
         self.begun = False
         """Whether anything was handed to the caller."""
 
-    def describe(self, started: event_pb2.Started) -> None:
-        """Fill in the event that opens the stream."""
+    def _describe(self, started: event_pb2.Started) -> None:
         started.generation_id = self._call.record.generation_id
-        started.upstream.CopyFrom(self.attempt.upstream)
+        started.upstream.CopyFrom(self._attempt.upstream)
         started.failed_attempts.extend(self._failed)
-        started.dropped_fields.extend(self.attempt.dropped_fields)
+        started.dropped_fields.extend(self._attempt.dropped_fields)
 
     def counted(
         self, message: gateway_service_pb2.GenerateResponse
@@ -180,6 +186,7 @@ class _Answer:
         record, clock = self._call.record, self._call.clock
         if not self.begun:
             self.begun = True
+            self._describe(message.events[0].started)
             record.first_output_seconds = clock.now() - clock.started
         record.events += len(message.events)
         record.messages += 1
@@ -190,7 +197,7 @@ class _Answer:
         if completed is None:
             raise AssertionError("an attempt ended well without completing")
         record, clock = self._call.record, self._call.clock
-        completed.upstream.CopyFrom(self.attempt.upstream)
+        completed.upstream.CopyFrom(self._attempt.upstream)
         total = clock.now() - clock.started
         overhead = clock.overhead()
         first_output = total if record.first_output_seconds is None else record.first_output_seconds
@@ -205,9 +212,9 @@ class _Answer:
     def learn(self, assembler: Assembler) -> None:
         """Copy what is known of the upstream into the call's record."""
         record = self._call.record
-        record.provider = self.attempt.provider_name
-        record.upstream_model = self.attempt.model
-        record.credential = self.attempt.credential_name
+        record.provider = self._attempt.provider_name
+        record.upstream_model = self._attempt.model
+        record.credential = self._attempt.credential_name
         tokens = assembler.tokens
         if tokens is not None:
             record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None

@@ -28,6 +28,7 @@ import structlog
 
 from sluice_server.local.handover import ChildSettings
 from sluice_server.local.model import LocalModel, LocalModelMissingError
+from sluice_server.telemetry import names
 
 _ENGINE: Final = "xllamacpp"
 
@@ -184,7 +185,7 @@ class EmbeddedModel:
                 failures = 1 if ready_seconds >= self._policy.stable_after else failures + 1
                 pause = self._policy.pause(failures)
                 _log.warning(
-                    "local.crashed",
+                    names.LOCAL_CRASHED,
                     model=self._model.alias,
                     reason=reason,
                     failures=failures,
@@ -206,7 +207,7 @@ class EmbeddedModel:
         finally:
             self._spawned.set()
         self._process = process
-        _log.info("local.started", model=self._model.alias, pid=process.pid, url=self.base_url)
+        _log.info(names.LOCAL_STARTED, model=self._model.alias, pid=process.pid, url=self.base_url)
         last_words: deque[str] = deque(maxlen=_LINES_KEPT)
         words = asyncio.create_task(self._keep_last_words(process.stderr, last_words))
         readiness = asyncio.create_task(_read_ready(process.stdout))
@@ -226,7 +227,7 @@ class EmbeddedModel:
                 ready_at = time.monotonic()
                 self._ready.set()
                 seconds = round(ready_at - started, 3)
-                _log.info("local.ready", model=self._model.alias, seconds=seconds)
+                _log.info(names.LOCAL_READY, model=self._model.alias, seconds=seconds)
                 self._tell(LocalState.READY, f"loaded in {seconds} s")
                 await asyncio.wait({exit_, stopping}, return_when=asyncio.FIRST_COMPLETED)
             else:
@@ -309,14 +310,14 @@ class EmbeddedModel:
             self._on_state(state, detail)
         except Exception:  # noqa: BLE001 (logged with its trace)
             # Supervision outlives its listeners.
-            _log.exception("local.listener_failed", state=state.value)
+            _log.exception(names.LOCAL_LISTENER_FAILED, state=state.value)
 
     def _finish(self) -> None:
         self._spawned.set()
         if self._port is not None:
             self._port.close()
         self._stopped.set()
-        _log.info("local.stopped", model=self._model.alias)
+        _log.info(names.LOCAL_STOPPED, model=self._model.alias)
         self._tell(LocalState.STOPPED, "stopped")
 
 

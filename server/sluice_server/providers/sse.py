@@ -110,6 +110,8 @@ class SseParser:
                 self._grow(len(self._name))
             elif line == b"data":
                 data.append(b"")
+            elif line == b"event":
+                self._name = b""
         return events
 
     def _grow(self, size: int) -> None:

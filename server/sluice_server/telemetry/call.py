@@ -31,7 +31,6 @@ class CallRecord:
     upstream_model: str = ""
     credential: str = ""
     attempts: int = 0
-    delivery: str = ""
     finish_reason: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -39,6 +38,8 @@ class CallRecord:
     messages: int = 0
     first_output_seconds: float | None = None
     overhead_seconds: float | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    """The caller's labels for cost attribution; bounded by validation."""
     trace_id: str = ""
     code: str = ""
     """Name of the gRPC status."""

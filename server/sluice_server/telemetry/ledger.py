@@ -89,6 +89,7 @@ class Ledger:
             "provider": record.provider,
             "upstream_model": record.upstream_model[:128],
             "credential": record.credential,
+            "labels": record.labels or None,
             "attempts": record.attempts or None,
             "finish_reason": record.finish_reason,
             "input_tokens": record.input_tokens,

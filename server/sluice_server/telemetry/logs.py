@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict
 
 from sluice_server.config import settings
+from sluice_server.telemetry import names
 
 _MAX_PENDING = 10_000
 """Lines that wait for the writer: seconds of a busy replica, a few MiB."""
@@ -117,7 +118,7 @@ def _adopt_libraries(level: str) -> None:
     class Adopt(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             structlog.get_logger(record.name).log(
-                record.levelno, "library.logged", message=record.getMessage()
+                record.levelno, names.LIBRARY_LOGGED, message=record.getMessage()
             )
 
     logging.basicConfig(

@@ -12,7 +12,11 @@ from tests.unit.providers.reading import DONE, choice, fragment, read, sse, told
 def test_message_beyond_its_bound_is_left_out(limit: int, kept: bool) -> None:
     """Only the final message is dropped; deltas, reason and usage still come."""
     usage = {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}
-    pieces = [sse(choice(content="éé")), sse(choice(content="éé")), sse(choice("stop"), usage, DONE)]
+    pieces = [
+        sse(choice(content="éé")),
+        sse(choice(content="éé")),
+        sse(choice("stop"), usage, DONE),
+    ]
     answer = read(*pieces, max_message_bytes=limit)
 
     assert answer.whole.HasField("message") is kept
@@ -30,7 +34,9 @@ def test_calls_are_whole_even_when_the_message_is_not() -> None:
         sse(fragment(0, arguments=": 1}"), choice("tool_calls"), DONE),
     ]
     answer = read(*pieces, tools=[tool], max_message_bytes=50)
-    calls = [e.part_finished.tool_call for e in answer.events if e.part_finished.HasField("tool_call")]
+    calls = [
+        e.part_finished.tool_call for e in answer.events if e.part_finished.HasField("tool_call")
+    ]
 
     assert not answer.whole.HasField("message")
     assert [call.arguments_json for call in calls] == ['{"a": 1}']

@@ -6,10 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.errors import ProviderProtocolError, StreamTruncatedError
-from tests.unit.providers.reading import DONE, Answer, choice, cut, each_byte, fragment, read, sse, told
+from tests.unit.providers.reading import (
+    DONE,
+    Answer,
+    choice,
+    cut,
+    each_byte,
+    fragment,
+    read,
+    sse,
+    told,
+)
 
 # Escapes, astral characters, line separators and what looks like framing.
-TEXTS = st.text(st.sampled_from('aé😀\u2028\u0085\n\r"\\:{}') | st.characters(codec="utf-8"), max_size=8)
+TEXTS = st.text(
+    st.sampled_from('aé😀\u2028\u0085\n\r"\\:{}') | st.characters(codec="utf-8"), max_size=8
+)
 CHUNKS = st.one_of(
     TEXTS.map(lambda text: choice(content=text)),
     TEXTS.map(lambda text: choice(reasoning=text)),

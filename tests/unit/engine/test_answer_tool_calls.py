@@ -95,7 +95,10 @@ SHAPES: dict[str, tuple[list[Any], list[str]]] = {
         [fragment(None, None, "f", "{}"), fragment(None, None, "f", "{}")],
         ["f {}", "f {}"],
     ),
-    "index with gaps": ([fragment(7, "a", "f", "{}"), fragment(3, "b", "g", "{}")], ["f {}", "g {}"]),
+    "index with gaps": (
+        [fragment(7, "a", "f", "{}"), fragment(3, "b", "g", "{}")],
+        ["f {}", "g {}"],
+    ),
     "name late": (
         [fragment(0, "a", None, '{"x"'), fragment(0, name="f"), fragment(0, arguments=":1}")],
         ['f {"x":1}'],

@@ -73,7 +73,9 @@ def test_counts(usage: Any, expected: dict[str, int] | None, choices: Any) -> No
     answer = with_usage(usage, choices=choices)
 
     assert answer.parts == [("text", "Hi")]
-    assert counts(answer.whole.usage) == ({"input": 7, "output": 3} if expected is None else expected)
+    assert counts(answer.whole.usage) == (
+        {"input": 7, "output": 3} if expected is None else expected
+    )
 
 
 def test_nobody_counted() -> None:

@@ -6,6 +6,7 @@ Not here: any claim; `told` only puts together what the events of an answer say.
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
@@ -70,7 +71,8 @@ def part_told(part: content_pb2.Part) -> tuple[str, str]:
             return kind, part.reasoning.text
         case "tool_call":
             return kind, f"{part.tool_call.name} {part.tool_call.arguments_json}"
-    raise AssertionError(kind)
+        case _:
+            raise AssertionError(kind)
 
 
 def told(events: Iterable[event_pb2.Event]) -> Told:
@@ -140,12 +142,7 @@ def read(
         max_message_bytes=max_message_bytes,
         max_whole_bytes=max_whole_bytes,
     )
-    assembler = Assembler(
-        rules,
-        Judge(tools, validation),
-        used_call_ids,
-        describe=lambda started: started.SetInParent(),
-    )
+    assembler = Assembler(rules, Judge(tools, validation), used_call_ids)
     events: list[event_pb2.Event] = []
     flushes: list[int] = []
     completed: event_pb2.Completed | None = None
@@ -160,11 +157,11 @@ def read(
     try:
         decoder = OpenAiChat(quirks).decoder(assembler, content_type=content_type)
         for piece in pieces:
-            decoder.feed(piece)
+            ended = decoder.feed(piece)
             flush()
-            if decoder.ended:
+            if ended:
                 break
-        if not decoder.ended:
+        else:
             decoder.close()
         completed = assembler.complete()
     except SluiceError as caught:
@@ -215,7 +212,7 @@ def fragment(
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     """Return `data` in pieces that end at these places."""
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def each_byte(data: bytes) -> list[bytes]:

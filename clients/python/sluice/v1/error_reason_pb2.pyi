@@ -82,8 +82,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the values of google.rpc.ErrorInfo.reason in the domain
     "sluice.v1", without the enum's prefix. ErrorInfo.metadata carries provider,
-    model, credential, http_status, attempts and provider_code where known, and
-    output_characters when output was already delivered.
+    model, credential, http_status, attempts, provider_code and
+    provider_request_id where known, and output_characters when output was
+    already delivered.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

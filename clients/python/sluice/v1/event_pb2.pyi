@@ -249,8 +249,9 @@ class Started(_message.Message):
 
     @_builtins.property
     def dropped_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Output only. Request fields that this model does not take and the server
-        is configured to drop, as field paths.
+        """Output only. What was left out of the upstream request, as field paths:
+        hints that the provider has no place for, and tuning knobs that the server
+        is configured to drop.
         """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Rules for routing options: bounds of what a caller may ask of the engine.
 
-Not here: the server's own limits, which cut these further, and which models exist.
+Not here: the server's own values, which hold where these are absent, and which models exist.
 """
 
 from typing import Final

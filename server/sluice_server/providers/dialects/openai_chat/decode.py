@@ -26,6 +26,7 @@ from sluice_server.providers.dialects.openai_chat.answer import (
     read_usage,
 )
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.dialects.openai_chat.wire import UNREADABLE
 from sluice_server.providers.sink import TurnSink
 from sluice_server.providers.sse import SseEvent, SseParser, SseTooLargeError
 
@@ -173,7 +174,7 @@ class ChunkReader:
     def _raise_error(self, error: bytes) -> None:
         if error != b"null":
             raise errors.classify_in_stream(
-                msgspec.json.decode(error),
+                error,
                 insufficient_quota_is_transient=self._quirks.insufficient_quota_is_transient,
             )
 
@@ -242,14 +243,14 @@ def _decode(payload: bytes) -> wire.Chunk:
         return _CHUNK.decode(payload)
     except msgspec.ValidationError:
         return _decode_with_odd_usage(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise ProviderProtocolError(_UNREADABLE) from None
 
 
 def _decode_with_odd_usage(payload: bytes) -> wire.Chunk:
     try:
         chunk = _CHUNK_WITH_ODD_USAGE.decode(payload)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         raise ProviderProtocolError(_UNREADABLE) from None
     return wire.Chunk(
         id=chunk.id,

@@ -47,6 +47,10 @@ def encode(
         body["stream_options"] = {"include_usage": True}
     if request.tools:
         body["tools"] = [_tool(tool, quirks) for tool in request.tools]
+        if not quirks.strict_tools:
+            dropped.extend(
+                f"tools[{index}].strict" for index, tool in enumerate(request.tools) if tool.strict
+            )
     if request.HasField("tool_choice"):
         _tool_choice(request.tool_choice, body, quirks)
     if request.HasField("options"):

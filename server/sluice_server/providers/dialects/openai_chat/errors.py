@@ -15,6 +15,7 @@ import msgspec
 
 from sluice_server import errors
 from sluice_server.providers import retry_after
+from sluice_server.providers.dialects.openai_chat.wire import UNREADABLE
 
 CONTEXT_CODES = frozenset(
     {
@@ -62,6 +63,8 @@ BAD_KEY_WORDS = ("incorrect api key",)
 # Codes are short words; anything else is prose, and stays out of logs.
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
+_ERROR_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+
 _DETAIL_CHARACTERS = 500
 """How much of a provider's explanation is kept: most are one sentence, and
 trailers of a gRPC status are bounded to a few KiB."""
@@ -75,13 +78,9 @@ def classify(
     insufficient_quota_is_transient: bool = False,
 ) -> errors.UpstreamError:
     """Return the error of a response that is not 2xx."""
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        parsed = None
     return _classify(
         status,
-        *_facts(parsed),
+        *_facts(_parsed(body)),
         request_id=headers.get("x-request-id"),
         delay=retry_after.delay(headers),
         transient_quota=insufficient_quota_is_transient,
@@ -89,15 +88,15 @@ def classify(
 
 
 def classify_in_stream(
-    error: object, *, insufficient_quota_is_transient: bool = False
+    error: bytes, *, insufficient_quota_is_transient: bool = False
 ) -> errors.UpstreamError:
-    """Return the error of an `error` member inside a 200 answer.
+    """Return the error of an `error` member, as JSON text, inside a 200 answer.
 
     Its `code` may be the HTTP status that could no longer be sent (vLLM,
     OpenRouter, llama.cpp).
     """
-    codes, detail = _facts({"error": error})
-    status = next((int(c) for c in codes if c.isdigit() and 400 <= int(c) <= 599), 0)
+    codes, detail = _facts({"error": _parsed(error)})
+    status = next((int(code) for code in codes if _ERROR_STATUS.fullmatch(code)), 0)
     return _classify(
         status,
         codes,
@@ -106,6 +105,13 @@ def classify_in_stream(
         delay=None,
         transient_quota=insufficient_quota_is_transient,
     )
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except UNREADABLE:
+        return None
 
 
 def _facts(parsed: object) -> tuple[list[str], str | None]:
@@ -119,18 +125,22 @@ def _facts(parsed: object) -> tuple[list[str], str | None]:
     codes = [
         str(value)
         for value in (source.get("code"), source.get("type"), source.get("status"))
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+        if (isinstance(value, str) and value) or (type(value) is int and abs(value) < 2**63)
     ]
     detail: Any = inner if isinstance(inner, str) else None
     for name in ("message", "detail", "msg"):
         detail = detail or source.get(name)
     if isinstance(detail, list):
         detail = "; ".join(
-            f"{'.'.join(map(str, d.get('loc', [])))}: {d.get('msg')}"
-            for d in detail
-            if isinstance(d, dict)
+            f"{_path(fault.get('loc'))}: {fault.get('msg')}"
+            for fault in detail
+            if isinstance(fault, dict)
         )
     return codes, detail[:_DETAIL_CHARACTERS] if isinstance(detail, str) and detail else None
+
+
+def _path(location: object) -> str:
+    return ".".join(map(str, location)) if isinstance(location, list) else ""
 
 
 def _classify(

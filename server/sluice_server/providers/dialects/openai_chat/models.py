@@ -21,7 +21,7 @@ def parse_models(body: bytes, *, provider: str) -> list[model_pb2.Model]:
     """
     try:
         parsed = _LIST.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except wire.UNREADABLE:
         raise ProviderProtocolError("The provider's model list cannot be read.") from None
     entries = parsed if isinstance(parsed, list) else parsed.data
     return [_model(entry, provider) for entry in entries if entry.id]
@@ -40,14 +40,15 @@ def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
         provider=provider,
         display_name=entry.name or "",
         description=entry.description or "",
-        context_tokens=context if context and context > 0 else None,
-        max_output_tokens=(
-            entry.max_completion_tokens
-            if entry.max_completion_tokens and entry.max_completion_tokens > 0
-            else None
-        ),
+        context_tokens=_count(context),
+        max_output_tokens=_count(entry.max_completion_tokens),
     )
     # Seconds since the epoch; some look-alikes send 0 or a negative number.
     if entry.created and 0 < entry.created < 2**35:
         model.create_time.FromSeconds(int(entry.created))
     return model
+
+
+def _count(tokens: int | None) -> int | None:
+    # 0 and nonsense mean that the server does not know.
+    return tokens if tokens is not None and 0 < tokens < 2**53 else None
