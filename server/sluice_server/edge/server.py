@@ -49,6 +49,9 @@ def main_server(
                 "grpc.http2.min_ping_interval_without_data_ms",
                 int(configured.min_client_ping_seconds * milliseconds),
             ),
+            # Nobody can ask for these counters here, and keeping them costs every
+            # message.
+            ("grpc.enable_channelz", 0),
             # Two servers that share a port by accident share its calls too.
             ("grpc.so_reuseport", 0),
         )

@@ -163,12 +163,7 @@ class Attempt:
 
     def _account(self, record: AttemptRecord, span: trace.Span, http_status: int | None) -> None:
         services, assembler = self._services, self._assembler
-        if assembler.tokens is not None:
-            record.tokens = {
-                field.name.removesuffix("_tokens"): count
-                for field, count in assembler.tokens.ListFields()
-                if field.name.endswith("_tokens")
-            }
+        record.usage = assembler.tokens
         services.ledger.attempt_ended(record)
         services.health.attempt_ended(record)
         services.tracing.end_attempt(

@@ -180,31 +180,30 @@ class Exchange:
         ended = False
         asked = clock.now()
         try:
-            async with aclosing(response.chunks()) as chunks:
-                async for chunk in chunks:
-                    if ended:
-                        continue
-                    now = clock.now()
-                    clock.upstream += now - asked
-                    ended = decoder.feed(chunk)
-                    if assembler.active and self.first_output is None:
-                        self.first_output = now - self._started
-                    if ended:
-                        timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
-                        continue
-                    message = assembler.flush()
-                    if message is not None:
-                        # The reader's time is not the upstream's.
-                        timer.reschedule(None)
-                        handed_over = clock.now()
-                        yield message
-                        clock.caller += clock.now() - handed_over
-                        sent += 1
-                        if window := self._pacer.window(sent):
-                            await asyncio.sleep(window)
-                    asked = clock.now()
-                    limit = asked + self._patience.idle if assembler.active else silence_ends
-                    timer.reschedule(self._loop_moment(limit))
+            async for chunk in response:
+                if ended:
+                    continue
+                now = clock.now()
+                clock.upstream += now - asked
+                ended = decoder.feed(chunk)
+                if assembler.active and self.first_output is None:
+                    self.first_output = now - self._started
+                if ended:
+                    timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
+                    continue
+                message = assembler.flush()
+                if message is not None:
+                    # The reader's time is not the upstream's.
+                    timer.reschedule(None)
+                    handed_over = clock.now()
+                    yield message
+                    clock.caller += clock.now() - handed_over
+                    sent += 1
+                    if window := self._pacer.window(sent):
+                        await asyncio.sleep(window)
+                asked = clock.now()
+                limit = asked + self._patience.idle if assembler.active else silence_ends
+                timer.reschedule(self._loop_moment(limit))
         except StreamTruncatedError:
             if not ended:
                 raise

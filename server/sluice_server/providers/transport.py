@@ -10,9 +10,9 @@ may last is the engine's.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
+from typing import cast
 
 import aiohttp
 import httpx
@@ -56,6 +56,10 @@ class Exchange:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in response.headers.raw
         }
+        self._encoded = self.headers.get("content-encoding", "identity") != "identity"
+        body = response.aiter_bytes() if self._encoded else response.stream
+        self._body = aiter(cast("AsyncIterable[bytes]", body))
+        self._broken: Exception | None = None
 
     async def __aenter__(self) -> Exchange:
         """Return itself."""
@@ -70,36 +74,40 @@ class Exchange:
         """Give the connection back if the body ended, else close it at once."""
         await self._response.aclose()
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it arrives.
+    def __aiter__(self) -> Exchange:
+        """Iterate over the body as it arrives; see `__anext__` for what it raises."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next piece of the body.
+
+        An iterator instead of a generator: nothing is left to be closed when
+        the reader stops half-way.
 
         Raises:
             StreamTruncatedError: the connection broke before the body's end.
             ProviderProtocolError: the body's content coding is wrong.
         """
-        encoded = self.headers.get("content-encoding", "identity") != "identity"
-        source = self._response.aiter_bytes() if encoded else self._response.stream
+        if self._broken is not None:
+            raise StreamTruncatedError("The provider's connection broke.") from self._broken
         try:
-            async for chunk in source:  # type: ignore[union-attr]  # always the async kind here
-                yield chunk
+            return await anext(self._body)
         except httpx.DecodingError as error:
             raise ProviderProtocolError("The body's content coding is wrong.") from error
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            rest = b"" if encoded else unread(self._response)
-            if rest:
-                yield rest
-            raise StreamTruncatedError("The provider's connection broke.") from error
+            self._broken = error
+            rest = b"" if self._encoded else unread(self._response)
+            return rest or await anext(self)
 
     async def read(self, limit: int) -> bytes:
-        """Return at most `limit` bytes of the body; raises like `chunks`."""
+        """Return at most `limit` bytes of the body; raises like `__anext__`."""
         pieces: list[bytes] = []
         size = 0
-        async with aclosing(self.chunks()) as chunks:
-            async for chunk in chunks:
-                pieces.append(chunk)
-                size += len(chunk)
-                if size >= limit:
-                    break
+        async for chunk in self:
+            pieces.append(chunk)
+            size += len(chunk)
+            if size >= limit:
+                break
         return b"".join(pieces)[:limit]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sluice.v1 import usage_pb2
+
 
 class Outcome(StrEnum):
     """How something ended."""
@@ -65,9 +67,21 @@ class AttemptRecord:
     upstream_fault: bool = False
     duration_seconds: float = 0.0
     first_output_seconds: float | None = None
-    tokens: dict[str, int] = field(default_factory=dict)
-    """Token counts by kind: input, output, cache_read_input, cache_write_input,
-    reasoning_output. Kinds that nobody counted are absent."""
+    usage: usage_pb2.Usage | None = None
+    """What the provider counted; None when it did not."""
+
+    def tokens(self) -> dict[str, int]:
+        """Return token counts by kind: input, output, cache_read_input and so on.
+
+        Kinds that nobody counted are absent.
+        """
+        if self.usage is None:
+            return {}
+        return {
+            field.name.removesuffix("_tokens"): count
+            for field, count in self.usage.ListFields()
+            if field.name.endswith("_tokens")
+        }
 
     def failed(self, reason: str, *, upstream_fault: bool) -> None:
         """Note that it ended with an error."""

@@ -157,7 +157,7 @@ class Metrics:
         self._child(self._attempt_duration, provider, model).observe(record.duration_seconds)
         if record.first_output_seconds is not None:
             self._child(self._first_output, provider, model).observe(record.first_output_seconds)
-        for kind, count in record.tokens.items():
+        for kind, count in record.tokens().items():
             self._child(self._tokens, provider, model, kind).inc(count)
 
     def _child(self, metric: Metric, *labels: str) -> Metric:

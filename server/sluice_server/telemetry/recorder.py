@@ -103,7 +103,7 @@ class CallStats:
             self.errors[record.reason] = self.errors.get(record.reason, 0) + 1
             self.last_error = now
             self.last_error_reason = record.reason
-        for kind, count in record.tokens.items():
+        for kind, count in record.tokens().items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         self.latency.add(record.duration_seconds)
         if record.first_output_seconds is not None:

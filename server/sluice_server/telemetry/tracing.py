@@ -148,13 +148,14 @@ class Tracing:
         """Close a client span."""
         if not span.is_recording():
             return
+        tokens = record.tokens()
         known: dict[str, str | int | list[str] | None] = {
             names.HTTP_STATUS_CODE: http_status,
             names.GEN_AI_RESPONSE_ID: response_id or None,
             names.GEN_AI_RESPONSE_MODEL: response_model or None,
             names.GEN_AI_RESPONSE_FINISH_REASONS: [finish_reason] if finish_reason else None,
-            names.GEN_AI_USAGE_INPUT_TOKENS: record.tokens.get("input"),
-            names.GEN_AI_USAGE_OUTPUT_TOKENS: record.tokens.get("output"),
+            names.GEN_AI_USAGE_INPUT_TOKENS: tokens.get("input"),
+            names.GEN_AI_USAGE_OUTPUT_TOKENS: tokens.get("output"),
         }
         for name, value in known.items():
             if value is not None:

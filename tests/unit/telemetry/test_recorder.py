@@ -7,6 +7,7 @@ from google.protobuf import duration_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.v1 import usage_pb2
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.metrics import MODELS_PER_PROVIDER, OTHER_MODEL, ModelLabels
 from sluice_server.telemetry.recorder import RELATIVE_ERROR, Latency, Recorder
@@ -22,7 +23,10 @@ RECORDS = st.builds(
     reason=st.sampled_from(["X", "Y"]),
     duration_seconds=st.floats(0, 100),
     first_output_seconds=st.none() | st.floats(0, 100),
-    tokens=st.dictionaries(st.sampled_from(["input", "output"]), st.integers(0, 100)),
+    usage=st.none()
+    | st.builds(
+        usage_pb2.Usage, input_tokens=st.integers(0, 100), output_tokens=st.integers(0, 100)
+    ),
 )
 
 
@@ -61,7 +65,7 @@ def test_parts_add_up_to_the_whole(records: list[AttemptRecord], running: int) -
         assert sum(metrics.errors_by_reason.values()) == metrics.errors
         assert metrics.successes == sum(r.outcome is Outcome.SUCCESS for r in mine)
         assert metrics.latency.count == len(mine)
-        assert metrics.usage.input_tokens == sum(r.tokens.get("input", 0) for r in mine)
+        assert metrics.usage.input_tokens == sum(r.tokens().get("input", 0) for r in mine)
         models = [s for (p, _), s in recorder.models().items() if p == name]
         assert sum(s.snapshot(math.inf).requests for s in models) == len(mine)
     keyed = sum(s.snapshot(math.inf).requests for s in recorder.credentials().values())
