@@ -1,12 +1,14 @@
-"""Two places where aiohttp loses something at a broken end, mended.
+"""Three places where aiohttp does not do what a gateway needs, mended.
 
-Both need its private members, so they are kept together here, and a test of
-each fails when a newer version moves them:
+All need its private members, so they are kept together here, and tests fail
+when a newer version moves them:
 
 - Broken framing of a body closes the connection but tells nobody who reads the
   body: it would look like silence until a timeout.
 - What arrived just before a connection broke is behind the exception, although
   it was received: the last words of an answer, or its end marker.
+- Reading resumes after every chunk of the transfer coding, paused or not, which
+  runs the parser over nothing: a sixth of the cost of a call.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ class _Handler(ResponseHandler):
         if payload is not None and not payload.is_eof() and payload.exception() is None:
             payload.set_exception(aiohttp.ClientPayloadError("The body's framing is broken."))
         super().set_exception(exc, *cause)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
 
 class Connector(aiohttp.TCPConnector):
