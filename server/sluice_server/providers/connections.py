@@ -7,14 +7,16 @@ when a newer version moves them:
   body: it would look like silence until a timeout.
 - What arrived just before a connection broke is behind the exception, although
   it was received: the last words of an answer, or its end marker.
-- Reading resumes after every chunk of the transfer coding, paused or not, which
-  runs the parser over nothing: a sixth of the cost of a call.
+- Reading takes the chunks of the transfer coding one by one and resumes after
+  each, paused or not, which runs the parser over nothing: with a chunk per
+  token that is a sixth of the cost of a call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+from typing import cast
 
 import aiohttp
 import httpx
@@ -47,13 +49,27 @@ class Connector(aiohttp.TCPConnector):
         self._factory = functools.partial(handler, loop=asyncio.get_running_loop())
 
 
-def unread(response: httpx.Response) -> bytes:
-    """Return what was received of a broken body and not read yet."""
-    stream = response.stream
-    if not isinstance(stream, AiohttpResponseStream):
-        return b""
+async def read_available(response: httpx.Response) -> bytes:
+    """Return everything that has arrived of a body, once there is any; b"" at its end.
+
+    Raises:
+        aiohttp.ClientError, OSError: the body broke, and all of it that came was read.
+    """
+    stream = cast("AiohttpResponseStream", response.stream)
     content = stream._aiohttp_response.content  # noqa: SLF001 - see the module's docstring
-    offset = content._buffer_offset  # noqa: SLF001
-    received = b"".join(content._buffer)[offset:]  # noqa: SLF001
-    content._buffer.clear()  # noqa: SLF001
-    return received
+    buffer = content._buffer  # noqa: SLF001
+    while not buffer:
+        error = content.exception()
+        if error is not None:
+            raise error
+        if content.is_eof():
+            return b""
+        await content._wait("read")  # noqa: SLF001
+    data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+    buffer.clear()
+    content._size = 0  # noqa: SLF001
+    content._cursor += len(data)  # noqa: SLF001
+    if content._http_chunk_splits:  # noqa: SLF001
+        content._http_chunk_splits.clear()  # noqa: SLF001
+    content._protocol.resume_reading()  # noqa: SLF001
+    return data

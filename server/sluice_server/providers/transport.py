@@ -10,14 +10,12 @@ may last is the engine's.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream
 
 from sluice_server.errors import (
     ProviderProtocolError,
@@ -26,14 +24,14 @@ from sluice_server.errors import (
     StreamTruncatedError,
     UpstreamError,
 )
-from sluice_server.providers.connections import Connector, unread
+from sluice_server.providers.connections import Connector, read_available
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an error's body is read, in bytes; explanations are short."""
 
 _READ_BUFFER_BYTES = 64 * 1024
-"""Largest piece that one read yields. Reading from the socket pauses at twice
-this, so it bounds what a stream holds while its caller does not read."""
+"""Reading from the socket pauses at twice this, so it bounds what a stream holds
+while its caller does not read."""
 
 _KEEPALIVE_SECONDS = 15.0
 """Idle connections are dropped before the usual 20 to 60 s of load balancers."""
@@ -56,10 +54,8 @@ class Exchange:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in response.headers.raw
         }
-        self._encoded = self.headers.get("content-encoding", "identity") != "identity"
-        body = response.aiter_bytes() if self._encoded else response.stream
-        self._body = aiter(cast("AsyncIterable[bytes]", body))
-        self._broken: Exception | None = None
+        coding = self.headers.get("content-encoding", "identity")
+        self._decoded = None if coding == "identity" else response.aiter_bytes()
 
     async def __aenter__(self) -> Exchange:
         """Return itself."""
@@ -88,16 +84,17 @@ class Exchange:
             StreamTruncatedError: the connection broke before the body's end.
             ProviderProtocolError: the body's content coding is wrong.
         """
-        if self._broken is not None:
-            raise StreamTruncatedError("The provider's connection broke.") from self._broken
         try:
-            return await anext(self._body)
+            if self._decoded is not None:
+                return await anext(self._decoded)
+            data = await read_available(self._response)
         except httpx.DecodingError as error:
             raise ProviderProtocolError("The body's content coding is wrong.") from error
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            self._broken = error
-            rest = b"" if self._encoded else unread(self._response)
-            return rest or await anext(self)
+            raise StreamTruncatedError("The provider's connection broke.") from error
+        if not data:
+            raise StopAsyncIteration
+        return data
 
     async def read(self, limit: int) -> bytes:
         """Return at most `limit` bytes of the body; raises like `__anext__`."""
@@ -159,8 +156,6 @@ class HttpClient:
             response = await self._transport.handle_async_request(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise _connection_error(error) from error
-        if isinstance(response.stream, AiohttpResponseStream):
-            response.stream.CHUNK_SIZE = _READ_BUFFER_BYTES
         return Exchange(response)
 
     async def aclose(self) -> None:

@@ -89,7 +89,11 @@ class StreamDecoder:
                         return
                     if not word:
                         continue
-                chunks.read(_decode(payload), payload)
+                try:
+                    chunk = _CHUNK.decode(payload)
+                except UNREADABLE:
+                    chunk = _decode_with_odd_usage(payload)
+                chunks.read(chunk, payload)
         finally:
             # Also before a failure: what came first was still said.
             chunks.flush()
@@ -241,10 +245,8 @@ class ChunkReader:
 def _decode(payload: bytes) -> wire.Chunk:
     try:
         return _CHUNK.decode(payload)
-    except msgspec.ValidationError:
-        return _decode_with_odd_usage(payload)
     except UNREADABLE:
-        raise ProviderProtocolError(_UNREADABLE) from None
+        return _decode_with_odd_usage(payload)
 
 
 def _decode_with_odd_usage(payload: bytes) -> wire.Chunk:
