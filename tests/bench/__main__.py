@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--scenario", choices=("burst", "paced", "all"), default="all")
     arguments.add_argument("--only", choices=("floor", "sluice"), help="measure one server")
-    arguments.add_argument("--rounds", type=positive, default=5)
+    arguments.add_argument("--rounds", type=positive, default=9)
     arguments.add_argument("--calls", type=positive, help="per round and server")
     arguments.add_argument("--concurrency", type=positive, help="calls in flight at once")
     arguments.add_argument("--json", type=Path, metavar="FILE", help="write every sample")

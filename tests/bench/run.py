@@ -38,7 +38,7 @@ class Settings:
 
     scenarios: tuple[Scenario, ...] = ("burst", "paced")
     servers: tuple[ServerName, ...] = ("floor", "sluice")
-    rounds: int = 5
+    rounds: int = 9
     calls: int | None = None
     """Calls per sample; None means what `DEFAULT_CALLS` says for the scenario."""
     concurrency: int | None = None
