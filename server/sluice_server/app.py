@@ -7,6 +7,7 @@ is the reverse, see `App.drain`. Decides nothing about calls.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import os
@@ -42,6 +43,9 @@ from sluice_server.telemetry import names, tracing
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics, ModelLabels
 from sluice_server.telemetry.recorder import Recorder
+
+FAREWELL_SECONDS = 1.0
+"""How long calls that were cut may take to tell their callers why."""
 
 LOCAL = "local"
 """Provider name of the embedded model."""
@@ -282,7 +286,9 @@ class App:
         except TimeoutError:
             cut = self._runner.cut_all()
             # They end by telling their callers, which takes a moment.
-            await asyncio.wait([asyncio.ensure_future(self._runner.wait_idle())], timeout=1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._runner.wait_idle()
         seconds = round(time.monotonic() - started, 3)
         _log.info(names.SERVER_STOPPED, cut=cut, seconds=seconds)
         return cut

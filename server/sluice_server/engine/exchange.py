@@ -27,8 +27,7 @@ from sluice_server.errors import (
 )
 from sluice_server.limits.book import RateLimitBook
 from sluice_server.providers.dialect import Decoder, EncodedRequest
-from sluice_server.providers.transport import ERROR_BODY_BYTES
-from sluice_server.providers.transport import Exchange as Response
+from sluice_server.providers.transport import ERROR_BODY_BYTES, Response
 
 END_SECONDS = 0.05
 """How long the end of the body may take once the answer is whole. It mostly

@@ -16,7 +16,7 @@ import sluice_server
 from sluice.v1 import model_pb2, rate_limit_pb2
 from sluice_server.errors import ProviderProtocolError
 from sluice_server.providers.dialect import Dialect, EncodedRequest
-from sluice_server.providers.transport import ERROR_BODY_BYTES, Exchange, HttpClient
+from sluice_server.providers.transport import ERROR_BODY_BYTES, HttpClient, Response
 
 MODEL_LIST_BYTES = 16 * 1024 * 1024
 """Largest model list that is read. OpenRouter's, the largest known, is 1 MiB."""
@@ -74,7 +74,7 @@ class Provider:
 
     async def generate(
         self, encoded: EncodedRequest, *, secret: str | None, headers: Sequence[tuple[str, str]]
-    ) -> Exchange:
+    ) -> Response:
         """Send a turn; returns with the response's head, whatever its status.
 
         Raises:
@@ -93,23 +93,23 @@ class Provider:
         Raises:
             UpstreamError: the provider failed, or sent no list.
         """
-        exchange = await self._http.send(
+        response = await self._http.send(
             "GET",
             self._url(self.dialect.models_path()),
             httpx.Headers([*_COMMON_HEADERS, *self._headers, *self._authorization(secret)]),
         )
-        async with exchange:
-            if exchange.status != 200:
-                body = await exchange.read(ERROR_BODY_BYTES)
-                raise self.dialect.error(exchange.status, exchange.headers, body)
-            body = await exchange.read(MODEL_LIST_BYTES)
+        async with response:
+            if response.status != 200:
+                body = await response.read(ERROR_BODY_BYTES)
+                raise self.dialect.error(response.status, response.headers, body)
+            body = await response.read(MODEL_LIST_BYTES)
         if len(body) == MODEL_LIST_BYTES:
             raise ProviderProtocolError("The provider's model list is too large.")
         return self.dialect.parse_models(body, provider=self.name)
 
-    def rate_limits(self, exchange: Exchange) -> list[rate_limit_pb2.RateLimitBucket]:
+    def rate_limits(self, response: Response) -> list[rate_limit_pb2.RateLimitBucket]:
         """Return the limits that a response's headers state."""
-        return self.dialect.rate_limits(exchange.headers, now=time.time())
+        return self.dialect.rate_limits(response.headers, now=time.time())
 
     async def aclose(self) -> None:
         """Close all connections."""

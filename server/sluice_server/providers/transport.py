@@ -43,7 +43,7 @@ hold up every other call."""
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-class Exchange:
+class Response:
     """One response whose head has arrived. Use as an async context manager."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -57,7 +57,7 @@ class Exchange:
         coding = self.headers.get("content-encoding", "identity")
         self._decoded = None if coding == "identity" else response.aiter_bytes()
 
-    async def __aenter__(self) -> Exchange:
+    async def __aenter__(self) -> Response:
         """Return itself."""
         return self
 
@@ -70,7 +70,7 @@ class Exchange:
         """Give the connection back if the body ended, else close it at once."""
         await self._response.aclose()
 
-    def __aiter__(self) -> Exchange:
+    def __aiter__(self) -> Response:
         """Iterate over the body as it arrives; see `__anext__` for what it raises."""
         return self
 
@@ -137,7 +137,7 @@ class HttpClient:
         url: httpx.URL,
         headers: httpx.Headers,
         body: bytes | None = None,
-    ) -> Exchange:
+    ) -> Response:
         """Send a request and return once the response's head has arrived.
 
         Raises:
@@ -156,7 +156,7 @@ class HttpClient:
             response = await self._transport.handle_async_request(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise _connection_error(error) from error
-        return Exchange(response)
+        return Response(response)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -36,6 +36,7 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 _CHUNK = msgspec.json.Decoder(wire.Chunk)
 _CHUNK_WITH_ODD_USAGE = msgspec.json.Decoder(wire.ChunkWithOddUsage)
 _DONE = b"[DONE]"
+# No chunk of JSON is shorter, so that longer payloads need no look for the end marker.
 _SHORTEST_CHUNK = 16
 _UNSET = msgspec.UNSET
 # The parser's own words could quote the answer.
