@@ -18,7 +18,7 @@ import pytest
 from sluice.v1 import event_pb2
 from sluice_server.errors import SluiceError, UpstreamError
 from sluice_server.providers.dialects.openai_chat import OpenAiChat, Quirks
-from sluice_server.providers.presets import PRESETS
+from sluice_server.providers.presets.chat import QUIRKS as CHAT_QUIRKS
 from tests.unit.providers.reading import DOCUMENT, STREAM, Answer, cut, each_byte, read, told
 
 FOLDER = Path(
@@ -47,7 +47,7 @@ class Recorded:
     @property
     def quirks(self) -> Quirks:
         """The accent of its provider, as far as there is a row for it."""
-        return PRESETS.get(self.provider, PRESETS["openai-compatible"]).quirks
+        return CHAT_QUIRKS.get(self.provider, CHAT_QUIRKS["openai-compatible"])
 
     def read(self, pieces: list[bytes]) -> Answer:
         """Read the body in these pieces."""

@@ -129,6 +129,18 @@ class TimeoutOverrides(Section):
     """As `timeouts.idle_seconds`, for this provider."""
 
 
+TuningKnob = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning",
+]
+"""Options that tune an answer without changing what it is."""
+
+
 class Provider(Section):
     """One upstream. Its name is the first half of `provider/model`: 1 to 63 of a-z, 0-9, `-`."""
 
@@ -169,6 +181,10 @@ class Provider(Section):
 
     region: ModelName | None = None
     """Region, for kinds that take one."""
+
+    drop_unsupported: tuple[TuningKnob, ...] = ()
+    """Options that are left out for models which do not take them, and listed in the answer's
+    `Started.dropped_fields`. Empty: such a request fails with UNSUPPORTED_FEATURE."""
 
     timeouts: TimeoutOverrides | None = None
     """Timeouts that differ from the top-level ones."""

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Hashable, Sequence
-from dataclasses import dataclass, field
-
-import msgspec
+from dataclasses import dataclass
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2, usage_pb2
+from sluice_server.engine.parts import (
+    REASONING,
+    REFUSAL,
+    TEXT,
+    TOOL_CALL,
+    OpenCall,
+    Origin,
+    Part,
+    is_another,
+)
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import AnswerTooLargeError, ProviderProtocolError
 
@@ -27,9 +35,6 @@ known provider, so a few are generous."""
 MAX_PARTS = 4096
 """Most parts of one answer; far beyond what any model sends, and it bounds what
 a broken one can make the gateway remember."""
-
-_TEXT, _REASONING, _REFUSAL = "text", "reasoning", "refusal"
-_TOOL_CALL = "tool_call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,53 +50,36 @@ class AnswerRules:
     """Bound of an answer delivered whole; past it the turn fails."""
 
 
-@dataclass(slots=True)
-class _Part:
-    index: int
-    kind: str
-    pending: list[str] = field(default_factory=list)
-    """Deltas that no event carries yet."""
-    pieces: list[str] = field(default_factory=list)
-    """Everything, for the final message."""
-    call: content_pb2.ToolCall | None = None
-    open: bool = True
-
-    def forget(self) -> None:
-        """Free the content of a part that no final message will show."""
-        self.pieces.clear()
-        if self.call is not None:
-            self.call.Clear()
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call that has not opened its part, since its name isn't known yet."""
-
-    id: str = ""
-    name: str = ""
-    early: list[str] = field(default_factory=list)
-    part: _Part | None = None
-
-
 class Assembler:
     """One turn of one attempt; implements `providers.sink.TurnSink`."""
 
-    def __init__(self, rules: AnswerRules, judge: Judge, used_call_ids: Collection[str]) -> None:
+    def __init__(
+        self,
+        rules: AnswerRules,
+        judge: Judge,
+        used_call_ids: Collection[str],
+        origin: Origin,
+    ) -> None:
         self._started = False
         self._rules = rules
+        self._origin = origin
+        self._keep_reasoning = False
         self._judge = judge
         self._call_ids = set(used_call_ids)
-        self._parts: list[_Part] = []
-        self._current: _Part | None = None
-        self._dirty: list[_Part] = []
-        self._calls: dict[Hashable, _Call] = {}
+        self._parts: list[Part] = []
+        self._current: Part | None = None
+        self._dirty: list[Part] = []
+        self._calls: dict[Hashable, OpenCall] = {}
         self._message = gateway_service_pb2.GenerateResponse()
         self._bytes = 0
         self._message_dropped = False
         self._finish: tuple[event_pb2.FinishReason.ValueType, str, str] | None = None
         self.response_id = ""
         self.model = ""
+        self.served_by = ""
         self.tokens: usage_pb2.Usage | None = None
+        self.usd_nanos: int | None = None
+        """What the provider charges, where it says so."""
         self.active = False
         """Whether the model produced anything, shown to the caller or not."""
         self.characters = 0
@@ -99,31 +87,35 @@ class Assembler:
 
     # --- TurnSink -----------------------------------------------------------
 
-    def identify(self, *, response_id: str, model: str) -> None:
-        """Learn the provider's id of the answer and the model that serves it."""
+    def identify(self, *, response_id: str, model: str, served_by: str = "") -> None:
+        """Learn the provider's id of the answer and who serves it."""
         self.response_id = response_id or self.response_id
         self.model = model or self.model
+        self.served_by = served_by or self.served_by
 
     def text(self, text: str) -> None:
         """Append visible text."""
-        self._append(_TEXT, text)
+        self._append(TEXT, text)
 
     def reasoning(self, text: str) -> None:
-        """Append reasoning; without the caller's wish it only proves activity."""
+        """Append reasoning; where neither side wants it, it only proves activity."""
         self.active = True
-        if self._rules.include_reasoning:
-            self._append(_REASONING, text)
+        if self._rules.include_reasoning or self._keep_reasoning:
+            self._append(REASONING, text)
+        else:
+            # What is said next does not continue what was said before.
+            self.end_part()
 
     def refusal(self, text: str) -> None:
         """Append refusal text."""
-        self._append(_REFUSAL, text)
+        self._append(REFUSAL, text)
 
     def tool_call(self, key: Hashable, *, id: str, name: str, arguments: str) -> None:
         """Open or continue the call under `key`."""
         self.active = True
         call = self._calls.get(key)
-        if call is None or _is_another(call, id, name):
-            call = self._calls[key] = _Call()
+        if call is None or is_another(call, id, name):
+            call = self._calls[key] = OpenCall()
         if call.part is None:
             call.id = call.id or id
             call.name = call.name or name
@@ -136,10 +128,46 @@ class Assembler:
         if arguments:
             self._extend(call.part, arguments)
 
+    def state(self, kind: str, value: bytes, *, call: Hashable = None) -> None:
+        """Attach provider state to the open part or a call; see the port for where else."""
+        if call is not None and (known := self._calls.get(call)) is not None:
+            self._attach(known.part or known, kind, value)
+        elif call is None and self._current is not None:
+            self._attach(self._current, kind, value)
+        else:
+            self.opaque(kind, value)
+
+    def opaque(self, kind: str, value: bytes) -> None:
+        """Add a part that is nothing but provider state."""
+        self.end_part()
+        self.active = True
+        part = self._add(REASONING)
+        part.silent = part.redacted = True
+        self._attach(part, kind, value)
+        self._close(part)
+
+    def end_part(self, call: Hashable = None) -> None:
+        """Close the open part, or a call."""
+        if call is None:
+            if self._current is not None:
+                self._close(self._current)
+                self._current = None
+            return
+        known = self._calls.pop(call, None)
+        if known is not None:
+            if known.part is None:
+                self._open_call(known)
+            if known.part is not None:
+                self._close(known.part)
+
+    def keep_reasoning(self) -> None:
+        """Keep the reasoning that follows, whether or not the caller wants to see it."""
+        self._keep_reasoning = True
+
     def logprobs(self, tokens: Sequence[event_pb2.TokenLogprob]) -> None:
         """Send log-probs behind the text that they belong to."""
         if self._rules.stream and tokens:
-            part = self._current or self._open(_TEXT)
+            part = self._current or self._open(TEXT)
             self._emit_pending(part)
             delta = self._event().logprobs_delta
             delta.part = part.index
@@ -148,6 +176,10 @@ class Assembler:
     def usage(self, usage: usage_pb2.Usage) -> None:
         """Keep the last word on token counts."""
         self.tokens = usage
+
+    def cost(self, usd_nanos: int) -> None:
+        """Keep what the provider charges."""
+        self.usd_nanos = usd_nanos
 
     def finish(
         self, reason: event_pb2.FinishReason.ValueType, *, word: str, stop_sequence: str = ""
@@ -188,6 +220,10 @@ class Assembler:
         if not self._message_dropped:
             self._fill_message(completed.message)
         completed.usage.CopyFrom(self.tokens or usage_pb2.Usage())
+        if self.usd_nanos is not None:
+            completed.cost.usd_nanos = self.usd_nanos
+            completed.cost.provider_reported = True
+            completed.cost.price_source = self._origin.provider
         return completed
 
     def _event(self) -> event_pb2.Event:
@@ -206,29 +242,29 @@ class Assembler:
             part = self._open(kind)
         self._extend(part, text)
 
-    def _extend(self, part: _Part | None, text: str) -> None:
+    def _extend(self, part: Part | None, text: str) -> None:
         if part is None:
             raise AssertionError("a call without a part has no name")
         if not part.pending:
             self._dirty.append(part)
         part.pending.append(text)
 
-    def _open(self, kind: str) -> _Part:
-        if self._current is not None:
-            self._close(self._current)
+    def _open(self, kind: str) -> Part:
+        self.end_part()
         self.active = True
         part = self._current = self._add(kind)
-        if self._rules.stream:
+        if kind == REASONING and not self._rules.include_reasoning:
+            part.silent = True
+        elif self._rules.stream:
             started = self._event().part_started
             started.part = part.index
             getattr(started, kind).SetInParent()
         return part
 
-    def _open_call(self, call: _Call) -> None:
-        if self._current is not None:
-            self._close(self._current)
-            self._current = None
-        part = call.part = self._add(_TOOL_CALL)
+    def _open_call(self, call: OpenCall) -> None:
+        self.end_part()
+        part = call.part = self._add(TOOL_CALL)
+        part.states = call.states
         part.call = content_pb2.ToolCall(id=self._call_id(call.id), name=call.name)
         if self._rules.stream:
             started = self._event().part_started
@@ -238,34 +274,51 @@ class Assembler:
         for early in call.early:
             self._extend(part, early)
 
-    def _add(self, kind: str) -> _Part:
+    def _add(self, kind: str) -> Part:
         if len(self._parts) == MAX_PARTS:
             raise ProviderProtocolError(f"The answer has more than {MAX_PARTS} parts.")
-        part = _Part(len(self._parts), kind)
+        part = Part(len(self._parts), kind)
         self._parts.append(part)
         return part
 
-    def _emit_pending(self, part: _Part) -> None:
+    def _attach(self, to: Part | OpenCall, kind: str, value: bytes) -> None:
+        self._count(len(value))
+        if not self._message_dropped:
+            to.states.append((kind, value))
+
+    def _emit_pending(self, part: Part) -> None:
         """Move a part's deltas into one event and into the final message."""
         if not part.pending:
             return
         text = part.pending[0] if len(part.pending) == 1 else "".join(part.pending)
         part.pending.clear()
         self._keep(part, text)
-        if not self._rules.stream or not text:
+        if not self._rules.stream or not text or part.silent:
             return
         self.characters += len(text)
         event = self._event()
-        if part.kind == _TOOL_CALL:
+        if part.kind == TOOL_CALL:
             event.tool_arguments_delta.part = part.index
             event.tool_arguments_delta.fragment = text
         else:
-            delta = event.reasoning_delta if part.kind == _REASONING else event.text_delta
+            delta = event.reasoning_delta if part.kind == REASONING else event.text_delta
             delta.part = part.index
             delta.text = text
 
-    def _keep(self, part: _Part, text: str) -> None:
-        self._bytes += len(text) if text.isascii() else len(text.encode())
+    def _keep(self, part: Part, text: str) -> None:
+        limit = self._count(len(text) if text.isascii() else len(text.encode()))
+        if part.kind == TOOL_CALL:
+            part.pieces.append(text)
+            if self._bytes > limit and sum(map(len, part.pieces)) > limit:
+                raise ProviderProtocolError(
+                    f"The arguments of a tool call are larger than {limit} bytes."
+                )
+        elif not self._message_dropped:
+            part.pieces.append(text)
+
+    def _count(self, size: int) -> int:
+        """Count what the final message must hold; returns the bound."""
+        self._bytes += size
         limit = self._rules.max_message_bytes if self._rules.stream else self._rules.max_whole_bytes
         if self._bytes > limit and not self._message_dropped:
             if not self._rules.stream:
@@ -275,20 +328,14 @@ class Assembler:
             self._message_dropped = True
             for other in self._parts:
                 # An open call's arguments are still needed, for its verdict.
-                if other.kind != _TOOL_CALL:
+                if other.kind != TOOL_CALL:
                     other.pieces.clear()
+                    other.states.clear()
                 elif not other.open:
                     other.forget()
-        if part.kind == _TOOL_CALL:
-            part.pieces.append(text)
-            if self._bytes > limit and sum(map(len, part.pieces)) > limit:
-                raise ProviderProtocolError(
-                    f"The arguments of a tool call are larger than {limit} bytes."
-                )
-        elif not self._message_dropped:
-            part.pieces.append(text)
+        return limit
 
-    def _close(self, part: _Part) -> None:
+    def _close(self, part: Part) -> None:
         if not part.open:
             return
         self._emit_pending(part)
@@ -297,6 +344,12 @@ class Assembler:
             part.call.arguments_json = "".join(part.pieces).strip() or "{}"
             self._judge.judge(part.call)
         if self._rules.stream:
+            if part.silent:
+                # Only now, so that the caller's stream begins with something
+                # to show, and until then another upstream may still serve.
+                started = self._event().part_started
+                started.part = part.index
+                started.reasoning.SetInParent()
             finished = self._event().part_finished
             finished.part = part.index
             if part.call is not None:
@@ -324,9 +377,9 @@ class Assembler:
         """
         kinds = {part.kind for part in self._parts}
         if reason in (event_pb2.FINISH_REASON_STOP, event_pb2.FINISH_REASON_TOOL_CALLS):
-            if _TOOL_CALL in kinds:
+            if TOOL_CALL in kinds:
                 return event_pb2.FINISH_REASON_TOOL_CALLS
-            if _REFUSAL in kinds:
+            if REFUSAL in kinds:
                 return event_pb2.FINISH_REASON_REFUSAL
             return event_pb2.FINISH_REASON_STOP
         return reason
@@ -334,16 +387,7 @@ class Assembler:
     def _fill_message(self, message: content_pb2.Message) -> None:
         message.role = content_pb2.ROLE_ASSISTANT
         for part in self._parts:
-            if part.call is not None:
-                message.parts.add(tool_call=part.call)
-                continue
-            text = "".join(part.pieces)
-            if part.kind == _TEXT:
-                message.parts.add(text=text)
-            elif part.kind == _REFUSAL:
-                message.parts.add(refusal=text)
-            else:
-                message.parts.add(reasoning=content_pb2.Reasoning(text=text))
+            part.tell(message.parts.add(), self._origin)
 
     def _call_id(self, provided: str) -> str:
         """Return the provider's id where it is unique here, else one of ours.
@@ -357,21 +401,3 @@ class Assembler:
             call_id = f"call_{secrets.token_hex(12)}"
         self._call_ids.add(call_id)
         return call_id
-
-
-def _is_another(call: _Call, id: str, name: str) -> bool:
-    """Tell whether a fragment opens another call under a key that is in use.
-
-    Some servers number all calls 0 (`openai-compatible.md` section 10, rule 6):
-    another id with a name is another call, and so is a name after arguments
-    that are complete.
-    """
-    if not name or call.part is None:
-        return False
-    if id and call.id:
-        return id != call.id
-    written = "".join(call.part.pieces) + "".join(call.part.pending)
-    try:
-        return isinstance(msgspec.json.decode(written), dict)
-    except (msgspec.DecodeError, RecursionError):
-        return False

@@ -84,6 +84,7 @@ class Attempt:
             credential=self.credential_name,
             attempt=self._number,
             response_id=self._assembler.response_id,
+            served_by=self._assembler.served_by,
         )
 
     async def run(
@@ -102,7 +103,7 @@ class Attempt:
         services, clock = self._services, self._clock
         provider = self._target.upstream.provider
         model = self._target.model
-        encoded = provider.dialect.encode(request, provider=provider.name, model=model)
+        encoded = provider.dialect_of(model).encode(request, provider=provider.name, model=model)
         self.dropped_fields = encoded.dropped_fields
         credential = self._target.upstream.credentials.choose()
         self.credential_name = credential.name if credential else ""

@@ -91,6 +91,7 @@ class Exchange:
         limits: RateLimitBook,
     ) -> None:
         self._target = target
+        self._dialect = target.upstream.provider.dialect_of(target.model)
         self._credential = credential
         self._assembler = assembler
         self._patience = patience
@@ -138,7 +139,7 @@ class Exchange:
         asked = self._clock.now()
         try:
             return await self._target.upstream.provider.generate(
-                encoded, secret=secret, headers=headers
+                encoded, dialect=self._dialect, secret=secret, headers=headers
             )
         finally:
             self._clock.upstream += self._clock.now() - asked
@@ -151,7 +152,10 @@ class Exchange:
         model = self._target.model
         self._limits.used(provider=provider.name, credential=scope, model=model)
         self._limits.observe(
-            provider.rate_limits(response), provider=provider.name, scope=scope, model=model
+            self._dialect.rate_limits(response.headers, now=time.time()),
+            provider=provider.name,
+            scope=scope,
+            model=model,
         )
         pool = self._target.upstream.credentials
         if 200 <= response.status < 300:
@@ -163,7 +167,7 @@ class Exchange:
         except (StreamTruncatedError, ProviderProtocolError):
             # The status says enough; half an explanation would only confuse.
             body = b""
-        error = provider.dialect.error(response.status, response.headers, body)
+        error = self._dialect.error(response.status, response.headers, body)
         if credential is not None and isinstance(error, ProviderCredentialRejectedError):
             pool.rejected(credential)
         raise error
@@ -172,7 +176,7 @@ class Exchange:
         self, response: Response, timer: asyncio.Timeout, silence_ends: float
     ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
         assembler, clock = self._assembler, self._clock
-        decoder = self._decoder = self._target.upstream.provider.dialect.decoder(
+        decoder = self._decoder = self._dialect.decoder(
             assembler, content_type=response.headers.get("content-type", "")
         )
         sent = 0

@@ -17,6 +17,7 @@ from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 from sluice_server.engine.assembler import AnswerRules, Assembler
 from sluice_server.engine.attempt import Attempt, Services
 from sluice_server.engine.exchange import Clock, Patience
+from sluice_server.engine.parts import Origin
 from sluice_server.engine.planning import Planner, Target
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
@@ -101,7 +102,8 @@ class Engine:
         targets = targets[:max_attempts]
         for number, target in enumerate(targets, 1):
             began = call.clock.now()
-            assembler = Assembler(rules, judge, used_ids)
+            origin = Origin(target.upstream.provider.name, target.model)
+            assembler = Assembler(rules, judge, used_ids, origin)
             attempt = self._attempt(call, target, number, assembler)
             answer = _Answer(call, attempt, failed)
             call.record.attempts = number

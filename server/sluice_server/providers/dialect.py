@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sluice.v1 import gateway_service_pb2, model_pb2, rate_limit_pb2
 from sluice_server.errors import UpstreamError
+from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.sink import TurnSink
 
 
@@ -25,7 +26,8 @@ class EncodedRequest:
     body: bytes
     """JSON."""
     dropped_fields: tuple[str, ...] = ()
-    """Field paths of hints that the provider has no place for."""
+    """Field paths of what was left out: hints without a place, and tuning
+    knobs that the operator lets be dropped (`providers.omissions`)."""
 
 
 class Decoder(Protocol):
@@ -55,14 +57,19 @@ class Dialect(Protocol):
     """One wire format."""
 
     name: str
+    headers: Mapping[str, str]
+    """Headers of every request beside the credential's, such as an API version."""
+    capabilities: Mapping[Feature, Support]
+    """What the dialect can say, feature by feature; states every one."""
 
     def encode(
         self, request: gateway_service_pb2.GenerateRequest, *, provider: str, model: str
     ) -> EncodedRequest:
-        """Translate a validated request.
+        """Translate a validated request for the configured provider of this name.
 
         Raises:
-            UnsupportedFeatureError: the dialect cannot say what is asked.
+            UnsupportedFeatureError: the dialect cannot say what is asked, or the
+                model is known not to take it.
         """
 
     def authorize(self, secret: str) -> tuple[str, str]:

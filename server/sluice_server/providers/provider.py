@@ -6,14 +6,13 @@ decided by whoever calls it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 import sluice_server
-from sluice.v1 import model_pb2, rate_limit_pb2
+from sluice.v1 import model_pb2
 from sluice_server.errors import ProviderProtocolError
 from sluice_server.providers.dialect import Dialect, EncodedRequest
 from sluice_server.providers.transport import ERROR_BODY_BYTES, HttpClient, Response
@@ -56,10 +55,13 @@ class Provider:
         headers: Mapping[str, str],
         patience: Patience,
         models: Sequence[str] | None,
+        dialects_by_prefix: Mapping[str, Dialect] | None = None,
         reuse_connections: bool = True,
     ) -> None:
+        """`dialects_by_prefix`: what is spoken instead for models whose ids begin so."""
         self.name = name
-        self.dialect = dialect
+        self._dialect = dialect
+        self._by_prefix = dialects_by_prefix or {}
         self.patience = patience
         self.models = tuple(models) if models is not None else None
         """The allow-list; None means any model."""
@@ -69,11 +71,23 @@ class Provider:
         self._base_url = base_url.rstrip("/")
         self._urls: dict[str, httpx.URL] = {}
         self._headers = [*headers.items()]
-        self._prepared: dict[str | None, httpx.Headers] = {}
+        self._prepared: dict[tuple[Dialect, str | None], httpx.Headers] = {}
         self._http = HttpClient(connect_seconds=patience.connect, reuse=reuse_connections)
 
+    def dialect_of(self, model: str) -> Dialect:
+        """Return what the provider speaks for a model."""
+        for prefix, dialect in self._by_prefix.items():
+            if model.startswith(prefix):
+                return dialect
+        return self._dialect
+
     async def generate(
-        self, encoded: EncodedRequest, *, secret: str | None, headers: Sequence[tuple[str, str]]
+        self,
+        encoded: EncodedRequest,
+        *,
+        dialect: Dialect,
+        secret: str | None,
+        headers: Sequence[tuple[str, str]],
     ) -> Response:
         """Send a turn; returns with the response's head, whatever its status.
 
@@ -83,7 +97,7 @@ class Provider:
         return await self._http.send(
             "POST",
             self._url(encoded.path),
-            self._generate_headers(secret, headers),
+            self._generate_headers(dialect, secret, headers),
             encoded.body,
         )
 
@@ -93,23 +107,20 @@ class Provider:
         Raises:
             UpstreamError: the provider failed, or sent no list.
         """
+        dialect = self._dialect
         response = await self._http.send(
             "GET",
-            self._url(self.dialect.models_path()),
-            httpx.Headers([*_COMMON_HEADERS, *self._headers, *self._authorization(secret)]),
+            self._url(dialect.models_path()),
+            httpx.Headers([*_COMMON_HEADERS, *self._own_headers(dialect, secret)]),
         )
         async with response:
             if response.status != 200:
                 body = await response.read(ERROR_BODY_BYTES)
-                raise self.dialect.error(response.status, response.headers, body)
+                raise dialect.error(response.status, response.headers, body)
             body = await response.read(MODEL_LIST_BYTES)
         if len(body) == MODEL_LIST_BYTES:
             raise ProviderProtocolError("The provider's model list is too large.")
-        return self.dialect.parse_models(body, provider=self.name)
-
-    def rate_limits(self, response: Response) -> list[rate_limit_pb2.RateLimitBucket]:
-        """Return the limits that a response's headers state."""
-        return self.dialect.rate_limits(response.headers, now=time.time())
+        return dialect.parse_models(body, provider=self.name)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -122,20 +133,21 @@ class Provider:
         return url
 
     def _generate_headers(
-        self, secret: str | None, headers: Sequence[tuple[str, str]]
+        self, dialect: Dialect, secret: str | None, headers: Sequence[tuple[str, str]]
     ) -> httpx.Headers:
-        common = self._prepared.get(secret)
+        common = self._prepared.get((dialect, secret))
         if common is None:
-            common = httpx.Headers(
-                [*_GENERATE_HEADERS, *self._headers, *self._authorization(secret)]
-            )
+            common = httpx.Headers([*_GENERATE_HEADERS, *self._own_headers(dialect, secret)])
             # Bounded, for secrets that change (access tokens).
             if len(self._prepared) >= _MAX_PREPARED:
                 self._prepared.clear()
-            self._prepared[secret] = common
+            self._prepared[dialect, secret] = common
         if not headers:
             return common
         return httpx.Headers([*common.multi_items(), *headers])
 
-    def _authorization(self, secret: str | None) -> list[tuple[str, str]]:
-        return [self.dialect.authorize(secret)] if secret else []
+    def _own_headers(self, dialect: Dialect, secret: str | None) -> list[tuple[str, str]]:
+        """Return what dialect, operator and credential want to be sent; the operator wins."""
+        configured = {name.lower() for name, _ in self._headers}
+        fixed = [pair for pair in dialect.headers.items() if pair[0].lower() not in configured]
+        return [*fixed, *self._headers, *([dialect.authorize(secret)] if secret else [])]

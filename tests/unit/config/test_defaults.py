@@ -45,6 +45,7 @@ DEFAULTS: Mapping[str, object] = {
 }
 
 PROVIDER_DEFAULTS: Mapping[str, object] = {
+    "drop_unsupported": (),
     "base_url": None,
     "insecure_http": False,
     "headers": {},

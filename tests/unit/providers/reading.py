@@ -11,14 +11,17 @@ from typing import Any
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 from sluice_server.engine.assembler import AnswerRules, Assembler
+from sluice_server.engine.parts import Origin
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import SluiceError
+from sluice_server.providers.dialect import Dialect
 from sluice_server.providers.dialects.openai_chat import OpenAiChat, Quirks
 
 STREAM = "text/event-stream"
 DOCUMENT = "application/json"
 DONE = b"data: [DONE]\n\n"
 MIB = 1024 * 1024
+ORIGIN = Origin("example", "model")
 
 Told = list[tuple[str, str]]
 """Kind and content of each part; a call's content is its name, a space and its arguments."""
@@ -125,6 +128,7 @@ def read(
     *pieces: bytes,
     content_type: str = STREAM,
     quirks: Quirks | None = None,
+    dialect: Dialect | None = None,
     stream: bool = True,
     include_reasoning: bool = True,
     max_message_bytes: int = 2 * MIB,
@@ -135,14 +139,17 @@ def read(
         gateway_service_pb2.TOOL_CALL_VALIDATION_UNSPECIFIED
     ),
 ) -> Answer:
-    """Read an answer that arrives in these pieces; only SluiceError is caught."""
+    """Read an answer that arrives in these pieces; only SluiceError is caught.
+
+    The dialect is Chat Completions with `quirks`, unless another is given.
+    """
     rules = AnswerRules(
         stream=stream,
         include_reasoning=include_reasoning,
         max_message_bytes=max_message_bytes,
         max_whole_bytes=max_whole_bytes,
     )
-    assembler = Assembler(rules, Judge(tools, validation), used_call_ids)
+    assembler = Assembler(rules, Judge(tools, validation), used_call_ids, ORIGIN)
     events: list[event_pb2.Event] = []
     flushes: list[int] = []
     completed: event_pb2.Completed | None = None
@@ -155,7 +162,7 @@ def read(
         events.extend(ready)
 
     try:
-        decoder = OpenAiChat(quirks).decoder(assembler, content_type=content_type)
+        decoder = (dialect or OpenAiChat(quirks)).decoder(assembler, content_type=content_type)
         for piece in pieces:
             ended = decoder.feed(piece)
             flush()

@@ -12,7 +12,8 @@ from sluice_server.errors import UnsupportedFeatureError
 from sluice_server.providers.dialect import EncodedRequest
 from sluice_server.providers.dialects.openai_chat import Quirks
 from sluice_server.providers.dialects.openai_chat.encode import encode
-from sluice_server.providers.presets import PRESETS
+from sluice_server.providers.omissions import Omissions
+from sluice_server.providers.presets.chat import QUIRKS
 
 SYSTEM, USER = content_pb2.ROLE_SYSTEM, content_pb2.ROLE_USER
 ASSISTANT, TOOL = content_pb2.ROLE_ASSISTANT, content_pb2.ROLE_TOOL
@@ -25,7 +26,13 @@ PNG = {"mime_type": "image/png", "data": b"\x89PNG"}
 def encoded(quirks: Quirks | None = None, **fields: Any) -> EncodedRequest:
     """Return the request in the provider's words."""
     request = GenerateRequest(**({"model": "up/m", "messages": [HELLO]} | fields))
-    return encode(request, provider="up", model="m", quirks=quirks or Quirks())
+    return encode(
+        request,
+        provider="up",
+        model="m",
+        quirks=quirks or Quirks(),
+        omissions=Omissions(),
+    )
 
 
 def body(quirks: Quirks | None = None, **fields: Any) -> dict[str, Any]:
@@ -374,10 +381,10 @@ def test_provider_options_cannot_change_the_form_of_the_answer(field: str) -> No
     assert caught.value.violations[0].field == f'provider_options["up"].{field}'
 
 
-@pytest.mark.parametrize("kind", PRESETS)
+@pytest.mark.parametrize("kind", QUIRKS)
 def test_every_kind_takes_a_plain_request(kind: str) -> None:
     """No row of the presets refuses text, tools and the usual options."""
-    quirks = PRESETS[kind].quirks
+    quirks = QUIRKS[kind]
     found = body(quirks, tools=[LOOK], options={"max_output_tokens": 1, "temperature": 1})
 
     assert found["model"] == "m"

@@ -25,37 +25,37 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sluice/v1/content.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\"U\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x0f.sluice.v1.RoleR\x04role\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x0f.sluice.v1.PartR\x05parts\"\xfb\x02\n\x04Part\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12(\n\x05media\x18\x02 \x01(\x0b\x32\x10.sluice.v1.MediaH\x00R\x05media\x12\x34\n\treasoning\x18\x03 \x01(\x0b\x32\x14.sluice.v1.ReasoningH\x00R\treasoning\x12\x32\n\ttool_call\x18\x04 \x01(\x0b\x32\x13.sluice.v1.ToolCallH\x00R\x08toolCall\x12\x38\n\x0btool_result\x18\x05 \x01(\x0b\x32\x15.sluice.v1.ToolResultH\x00R\ntoolResult\x12\x1a\n\x07refusal\x18\x06 \x01(\tH\x00R\x07refusal\x12?\n\x0eprovider_state\x18\n \x03(\x0b\x32\x18.sluice.v1.ProviderStateR\rproviderState\x12*\n\x05\x63\x61\x63he\x18\x0b \x01(\x0b\x32\x14.sluice.v1.CacheHintR\x05\x63\x61\x63heB\x06\n\x04kind\"U\n\rProviderState\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n\x05value\x18\x03 \x01(\x0cR\x05value\"8\n\tCacheHint\x12+\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\"\x87\x01\n\x05Media\x12\x1b\n\tmime_type\x18\x01 \x01(\tR\x08mimeType\x12\x14\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00R\x04\x64\x61ta\x12\x12\n\x03uri\x18\x03 \x01(\tH\x00R\x03uri\x12\x19\n\x07\x66ile_id\x18\x04 \x01(\tH\x00R\x06\x66ileId\x12\x12\n\x04name\x18\x05 \x01(\tR\x04nameB\x08\n\x06source\";\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x1a\n\x08redacted\x18\x02 \x01(\x08R\x08redacted\"\x80\x01\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12*\n\x11input_schema_json\x18\x03 \x01(\tR\x0finputSchemaJson\x12\x16\n\x06strict\x18\x04 \x01(\x08R\x06strict\"\x80\x01\n\nToolChoice\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x13.sluice.v1.ToolModeH\x00R\x04mode\x12\x14\n\x04name\x18\x02 \x01(\tH\x00R\x04name\x12)\n\x10\x64isable_parallel\x18\x03 \x01(\x08R\x0f\x64isableParallelB\x06\n\x04rule\"\xa6\x01\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\x12/\n\x05\x63heck\x18\x04 \x01(\x0e\x32\x19.sluice.v1.ArgumentsCheckR\x05\x63heck\x12\x1e\n\nviolations\x18\x05 \x03(\tR\nviolations\"p\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x0f.sluice.v1.PartR\x05parts\x12\x19\n\x08is_error\x18\x03 \x01(\x08R\x07isError*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x01\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x02\x12\x12\n\x0eTOOL_MODE_NONE\x10\x03*\xb8\x01\n\x0e\x41rgumentsCheck\x12\x1f\n\x1b\x41RGUMENTS_CHECK_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41RGUMENTS_CHECK_VALID\x10\x01\x12$\n ARGUMENTS_CHECK_SCHEMA_VIOLATION\x10\x02\x12\"\n\x1e\x41RGUMENTS_CHECK_MALFORMED_JSON\x10\x03\x12 \n\x1c\x41RGUMENTS_CHECK_UNKNOWN_TOOL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17sluice/v1/content.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\"U\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x0f.sluice.v1.RoleR\x04role\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x0f.sluice.v1.PartR\x05parts\"\xfb\x02\n\x04Part\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12(\n\x05media\x18\x02 \x01(\x0b\x32\x10.sluice.v1.MediaH\x00R\x05media\x12\x34\n\treasoning\x18\x03 \x01(\x0b\x32\x14.sluice.v1.ReasoningH\x00R\treasoning\x12\x32\n\ttool_call\x18\x04 \x01(\x0b\x32\x13.sluice.v1.ToolCallH\x00R\x08toolCall\x12\x38\n\x0btool_result\x18\x05 \x01(\x0b\x32\x15.sluice.v1.ToolResultH\x00R\ntoolResult\x12\x1a\n\x07refusal\x18\x06 \x01(\tH\x00R\x07refusal\x12?\n\x0eprovider_state\x18\n \x03(\x0b\x32\x18.sluice.v1.ProviderStateR\rproviderState\x12*\n\x05\x63\x61\x63he\x18\x0b \x01(\x0b\x32\x14.sluice.v1.CacheHintR\x05\x63\x61\x63heB\x06\n\x04kind\"k\n\rProviderState\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n\x05value\x18\x03 \x01(\x0cR\x05value\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\"8\n\tCacheHint\x12+\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x03ttl\"\x87\x01\n\x05Media\x12\x1b\n\tmime_type\x18\x01 \x01(\tR\x08mimeType\x12\x14\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00R\x04\x64\x61ta\x12\x12\n\x03uri\x18\x03 \x01(\tH\x00R\x03uri\x12\x19\n\x07\x66ile_id\x18\x04 \x01(\tH\x00R\x06\x66ileId\x12\x12\n\x04name\x18\x05 \x01(\tR\x04nameB\x08\n\x06source\";\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x1a\n\x08redacted\x18\x02 \x01(\x08R\x08redacted\"\x80\x01\n\x04Tool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12*\n\x11input_schema_json\x18\x03 \x01(\tR\x0finputSchemaJson\x12\x16\n\x06strict\x18\x04 \x01(\x08R\x06strict\"\x80\x01\n\nToolChoice\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x13.sluice.v1.ToolModeH\x00R\x04mode\x12\x14\n\x04name\x18\x02 \x01(\tH\x00R\x04name\x12)\n\x10\x64isable_parallel\x18\x03 \x01(\x08R\x0f\x64isableParallelB\x06\n\x04rule\"\xa6\x01\n\x08ToolCall\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12%\n\x0e\x61rguments_json\x18\x03 \x01(\tR\rargumentsJson\x12/\n\x05\x63heck\x18\x04 \x01(\x0e\x32\x19.sluice.v1.ArgumentsCheckR\x05\x63heck\x12\x1e\n\nviolations\x18\x05 \x03(\tR\nviolations\"p\n\nToolResult\x12 \n\x0ctool_call_id\x18\x01 \x01(\tR\ntoolCallId\x12%\n\x05parts\x18\x02 \x03(\x0b\x32\x0f.sluice.v1.PartR\x05parts\x12\x19\n\x08is_error\x18\x03 \x01(\x08R\x07isError*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*e\n\x08ToolMode\x12\x19\n\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTOOL_MODE_AUTO\x10\x01\x12\x16\n\x12TOOL_MODE_REQUIRED\x10\x02\x12\x12\n\x0eTOOL_MODE_NONE\x10\x03*\xb8\x01\n\x0e\x41rgumentsCheck\x12\x1f\n\x1b\x41RGUMENTS_CHECK_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41RGUMENTS_CHECK_VALID\x10\x01\x12$\n ARGUMENTS_CHECK_SCHEMA_VIOLATION\x10\x02\x12\"\n\x1e\x41RGUMENTS_CHECK_MALFORMED_JSON\x10\x03\x12 \n\x1c\x41RGUMENTS_CHECK_UNKNOWN_TOOL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluice.v1.content_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1428
-  _globals['_ROLE']._serialized_end=1523
-  _globals['_TOOLMODE']._serialized_start=1525
-  _globals['_TOOLMODE']._serialized_end=1626
-  _globals['_ARGUMENTSCHECK']._serialized_start=1629
-  _globals['_ARGUMENTSCHECK']._serialized_end=1813
+  _globals['_ROLE']._serialized_start=1450
+  _globals['_ROLE']._serialized_end=1545
+  _globals['_TOOLMODE']._serialized_start=1547
+  _globals['_TOOLMODE']._serialized_end=1648
+  _globals['_ARGUMENTSCHECK']._serialized_start=1651
+  _globals['_ARGUMENTSCHECK']._serialized_end=1835
   _globals['_MESSAGE']._serialized_start=70
   _globals['_MESSAGE']._serialized_end=155
   _globals['_PART']._serialized_start=158
   _globals['_PART']._serialized_end=537
   _globals['_PROVIDERSTATE']._serialized_start=539
-  _globals['_PROVIDERSTATE']._serialized_end=624
-  _globals['_CACHEHINT']._serialized_start=626
-  _globals['_CACHEHINT']._serialized_end=682
-  _globals['_MEDIA']._serialized_start=685
-  _globals['_MEDIA']._serialized_end=820
-  _globals['_REASONING']._serialized_start=822
-  _globals['_REASONING']._serialized_end=881
-  _globals['_TOOL']._serialized_start=884
-  _globals['_TOOL']._serialized_end=1012
-  _globals['_TOOLCHOICE']._serialized_start=1015
-  _globals['_TOOLCHOICE']._serialized_end=1143
-  _globals['_TOOLCALL']._serialized_start=1146
-  _globals['_TOOLCALL']._serialized_end=1312
-  _globals['_TOOLRESULT']._serialized_start=1314
-  _globals['_TOOLRESULT']._serialized_end=1426
+  _globals['_PROVIDERSTATE']._serialized_end=646
+  _globals['_CACHEHINT']._serialized_start=648
+  _globals['_CACHEHINT']._serialized_end=704
+  _globals['_MEDIA']._serialized_start=707
+  _globals['_MEDIA']._serialized_end=842
+  _globals['_REASONING']._serialized_start=844
+  _globals['_REASONING']._serialized_end=903
+  _globals['_TOOL']._serialized_start=906
+  _globals['_TOOL']._serialized_end=1034
+  _globals['_TOOLCHOICE']._serialized_start=1037
+  _globals['_TOOLCHOICE']._serialized_end=1165
+  _globals['_TOOLCALL']._serialized_start=1168
+  _globals['_TOOLCALL']._serialized_end=1334
+  _globals['_TOOLRESULT']._serialized_start=1336
+  _globals['_TOOLRESULT']._serialized_end=1448
 # @@protoc_insertion_point(module_scope)

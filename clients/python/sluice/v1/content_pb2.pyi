@@ -217,22 +217,29 @@ class ProviderState(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Required. Provider that issued the value."""
     kind: _builtins.str
     """Required. What it is, for example "signature"."""
     value: _builtins.bytes
     """Required. The value."""
+    model: _builtins.str
+    """Optional. Model that the turn asked the provider for. The value goes back
+    only to that model, since others refuse it; empty means to any of the
+    provider's models.
+    """
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         kind: _builtins.str = ...,
         value: _builtins.bytes = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "provider", b"provider", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "model", b"model", "provider", b"provider", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,7 +311,9 @@ Global___Media: _TypeAlias = Media  # noqa: Y015
 
 @_typing.final
 class Reasoning(_message.Message):
-    """Reasoning is what a model thought, or its redacted form."""
+    """Reasoning is what a model did before it answered: what it thought, or work of
+    the provider's own tools.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -313,7 +322,7 @@ class Reasoning(_message.Message):
     text: _builtins.str
     """Optional. Readable text; empty when redacted or omitted."""
     redacted: _builtins.bool
-    """Optional. True when only an encrypted form exists, in Part.provider_state."""
+    """Optional. True when only an opaque form exists, in Part.provider_state."""
     def __init__(
         self,
         *,

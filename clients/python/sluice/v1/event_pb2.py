@@ -27,15 +27,15 @@ from sluice.v1 import content_pb2 as sluice_dot_v1_dot_content__pb2
 from sluice.v1 import usage_pb2 as sluice_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sluice/v1/event.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17sluice/v1/content.proto\x1a\x15sluice/v1/usage.proto\"\x85\x04\n\x05\x45vent\x12\x35\n\ntext_delta\x18\x01 \x01(\x0b\x32\x14.sluice.v1.TextDeltaH\x00R\ttextDelta\x12\x44\n\x0freasoning_delta\x18\x02 \x01(\x0b\x32\x19.sluice.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12Q\n\x14tool_arguments_delta\x18\x03 \x01(\x0b\x32\x1d.sluice.v1.ToolArgumentsDeltaH\x00R\x12toolArgumentsDelta\x12.\n\x07started\x18\x04 \x01(\x0b\x32\x12.sluice.v1.StartedH\x00R\x07started\x12;\n\x0cpart_started\x18\x05 \x01(\x0b\x32\x16.sluice.v1.PartStartedH\x00R\x0bpartStarted\x12>\n\rpart_finished\x18\x06 \x01(\x0b\x32\x17.sluice.v1.PartFinishedH\x00R\x0cpartFinished\x12\x41\n\x0elogprobs_delta\x18\x07 \x01(\x0b\x32\x18.sluice.v1.LogprobsDeltaH\x00R\rlogprobsDelta\x12\x34\n\tcompleted\x18\x0f \x01(\x0b\x32\x14.sluice.v1.CompletedH\x00R\tcompletedB\x06\n\x04kind\"3\n\tTextDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"8\n\x0eReasoningDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"D\n\x12ToolArgumentsDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x1a\n\x08\x66ragment\x18\x02 \x01(\tR\x08\x66ragment\"\xfc\x01\n\x07Started\x12#\n\rgeneration_id\x18\x01 \x01(\tR\x0cgenerationId\x12/\n\x08upstream\x18\x02 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream\x12\x31\n\x06queued\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06queued\x12\x41\n\x0f\x66\x61iled_attempts\x18\x04 \x03(\x0b\x32\x18.sluice.v1.FailedAttemptR\x0e\x66\x61iledAttempts\x12%\n\x0e\x64ropped_fields\x18\x05 \x03(\tR\rdroppedFields\"\x97\x01\n\x08Upstream\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1e\n\ncredential\x18\x03 \x01(\tR\ncredential\x12\x18\n\x07\x61ttempt\x18\x04 \x01(\rR\x07\x61ttempt\x12\x1f\n\x0bresponse_id\x18\x05 \x01(\tR\nresponseId\"\x8d\x01\n\rFailedAttempt\x12/\n\x08upstream\x18\x01 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x33\n\x07\x65lapsed\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07\x65lapsed\"\xfe\x01\n\x0bPartStarted\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x14.sluice.v1.TextStartH\x00R\x04text\x12\x39\n\treasoning\x18\x03 \x01(\x0b\x32\x19.sluice.v1.ReasoningStartH\x00R\treasoning\x12\x37\n\ttool_call\x18\x04 \x01(\x0b\x32\x18.sluice.v1.ToolCallStartH\x00R\x08toolCall\x12\x33\n\x07refusal\x18\x05 \x01(\x0b\x32\x17.sluice.v1.RefusalStartH\x00R\x07refusalB\x06\n\x04kind\"\x0b\n\tTextStart\"\x10\n\x0eReasoningStart\"\x0e\n\x0cRefusalStart\"3\n\rToolCallStart\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\"T\n\x0cPartFinished\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x30\n\ttool_call\x18\x02 \x01(\x0b\x32\x13.sluice.v1.ToolCallR\x08toolCall\"T\n\rLogprobsDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12/\n\x06tokens\x18\x02 \x03(\x0b\x32\x17.sluice.v1.TokenLogprobR\x06tokens\"i\n\x0cTokenLogprob\x12\x14\n\x05token\x18\x01 \x01(\x0cR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12)\n\x03top\x18\x03 \x03(\x0b\x32\x17.sluice.v1.TokenLogprobR\x03top\"\xfb\x02\n\tCompleted\x12<\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.sluice.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x02 \x01(\tR\x14providerFinishReason\x12#\n\rstop_sequence\x18\x03 \x01(\tR\x0cstopSequence\x12,\n\x07message\x18\x04 \x01(\x0b\x32\x12.sluice.v1.MessageR\x07message\x12&\n\x05usage\x18\x05 \x01(\x0b\x32\x10.sluice.v1.UsageR\x05usage\x12#\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x0f.sluice.v1.CostR\x04\x63ost\x12)\n\x06timing\x18\x07 \x01(\x0b\x32\x11.sluice.v1.TimingR\x06timing\x12/\n\x08upstream\x18\x08 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream*\xb2\x02\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x03\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x04\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x05\x12\x19\n\x15\x46INISH_REASON_REFUSAL\x10\x06\x12\x1e\n\x1a\x46INISH_REASON_CONTEXT_FULL\x10\x07\x12\x18\n\x14\x46INISH_REASON_PAUSED\x10\x08\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15sluice/v1/event.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17sluice/v1/content.proto\x1a\x15sluice/v1/usage.proto\"\x85\x04\n\x05\x45vent\x12\x35\n\ntext_delta\x18\x01 \x01(\x0b\x32\x14.sluice.v1.TextDeltaH\x00R\ttextDelta\x12\x44\n\x0freasoning_delta\x18\x02 \x01(\x0b\x32\x19.sluice.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12Q\n\x14tool_arguments_delta\x18\x03 \x01(\x0b\x32\x1d.sluice.v1.ToolArgumentsDeltaH\x00R\x12toolArgumentsDelta\x12.\n\x07started\x18\x04 \x01(\x0b\x32\x12.sluice.v1.StartedH\x00R\x07started\x12;\n\x0cpart_started\x18\x05 \x01(\x0b\x32\x16.sluice.v1.PartStartedH\x00R\x0bpartStarted\x12>\n\rpart_finished\x18\x06 \x01(\x0b\x32\x17.sluice.v1.PartFinishedH\x00R\x0cpartFinished\x12\x41\n\x0elogprobs_delta\x18\x07 \x01(\x0b\x32\x18.sluice.v1.LogprobsDeltaH\x00R\rlogprobsDelta\x12\x34\n\tcompleted\x18\x0f \x01(\x0b\x32\x14.sluice.v1.CompletedH\x00R\tcompletedB\x06\n\x04kind\"3\n\tTextDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"8\n\x0eReasoningDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\"D\n\x12ToolArgumentsDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x1a\n\x08\x66ragment\x18\x02 \x01(\tR\x08\x66ragment\"\xfc\x01\n\x07Started\x12#\n\rgeneration_id\x18\x01 \x01(\tR\x0cgenerationId\x12/\n\x08upstream\x18\x02 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream\x12\x31\n\x06queued\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06queued\x12\x41\n\x0f\x66\x61iled_attempts\x18\x04 \x03(\x0b\x32\x18.sluice.v1.FailedAttemptR\x0e\x66\x61iledAttempts\x12%\n\x0e\x64ropped_fields\x18\x05 \x03(\tR\rdroppedFields\"\xb4\x01\n\x08Upstream\x12\x1a\n\x08provider\x18\x01 \x01(\tR\x08provider\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1e\n\ncredential\x18\x03 \x01(\tR\ncredential\x12\x18\n\x07\x61ttempt\x18\x04 \x01(\rR\x07\x61ttempt\x12\x1f\n\x0bresponse_id\x18\x05 \x01(\tR\nresponseId\x12\x1b\n\tserved_by\x18\x06 \x01(\tR\x08servedBy\"\x8d\x01\n\rFailedAttempt\x12/\n\x08upstream\x18\x01 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x33\n\x07\x65lapsed\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07\x65lapsed\"\xfe\x01\n\x0bPartStarted\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x14.sluice.v1.TextStartH\x00R\x04text\x12\x39\n\treasoning\x18\x03 \x01(\x0b\x32\x19.sluice.v1.ReasoningStartH\x00R\treasoning\x12\x37\n\ttool_call\x18\x04 \x01(\x0b\x32\x18.sluice.v1.ToolCallStartH\x00R\x08toolCall\x12\x33\n\x07refusal\x18\x05 \x01(\x0b\x32\x17.sluice.v1.RefusalStartH\x00R\x07refusalB\x06\n\x04kind\"\x0b\n\tTextStart\"\x10\n\x0eReasoningStart\"\x0e\n\x0cRefusalStart\"3\n\rToolCallStart\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\"T\n\x0cPartFinished\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12\x30\n\ttool_call\x18\x02 \x01(\x0b\x32\x13.sluice.v1.ToolCallR\x08toolCall\"T\n\rLogprobsDelta\x12\x12\n\x04part\x18\x01 \x01(\rR\x04part\x12/\n\x06tokens\x18\x02 \x03(\x0b\x32\x17.sluice.v1.TokenLogprobR\x06tokens\"i\n\x0cTokenLogprob\x12\x14\n\x05token\x18\x01 \x01(\x0cR\x05token\x12\x18\n\x07logprob\x18\x02 \x01(\x01R\x07logprob\x12)\n\x03top\x18\x03 \x03(\x0b\x32\x17.sluice.v1.TokenLogprobR\x03top\"\xfb\x02\n\tCompleted\x12<\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x17.sluice.v1.FinishReasonR\x0c\x66inishReason\x12\x34\n\x16provider_finish_reason\x18\x02 \x01(\tR\x14providerFinishReason\x12#\n\rstop_sequence\x18\x03 \x01(\tR\x0cstopSequence\x12,\n\x07message\x18\x04 \x01(\x0b\x32\x12.sluice.v1.MessageR\x07message\x12&\n\x05usage\x18\x05 \x01(\x0b\x32\x10.sluice.v1.UsageR\x05usage\x12#\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x0f.sluice.v1.CostR\x04\x63ost\x12)\n\x06timing\x18\x07 \x01(\x0b\x32\x11.sluice.v1.TimingR\x06timing\x12/\n\x08upstream\x18\x08 \x01(\x0b\x32\x13.sluice.v1.UpstreamR\x08upstream*\xb2\x02\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x1f\n\x1b\x46INISH_REASON_STOP_SEQUENCE\x10\x02\x12\x1c\n\x18\x46INISH_REASON_MAX_TOKENS\x10\x03\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x04\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x05\x12\x19\n\x15\x46INISH_REASON_REFUSAL\x10\x06\x12\x1e\n\x1a\x46INISH_REASON_CONTEXT_FULL\x10\x07\x12\x18\n\x14\x46INISH_REASON_PAUSED\x10\x08\x12\x17\n\x13\x46INISH_REASON_OTHER\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluice.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=2389
-  _globals['_FINISHREASON']._serialized_end=2695
+  _globals['_FINISHREASON']._serialized_start=2418
+  _globals['_FINISHREASON']._serialized_end=2724
   _globals['_EVENT']._serialized_start=117
   _globals['_EVENT']._serialized_end=634
   _globals['_TEXTDELTA']._serialized_start=636
@@ -47,25 +47,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTED']._serialized_start=818
   _globals['_STARTED']._serialized_end=1070
   _globals['_UPSTREAM']._serialized_start=1073
-  _globals['_UPSTREAM']._serialized_end=1224
-  _globals['_FAILEDATTEMPT']._serialized_start=1227
-  _globals['_FAILEDATTEMPT']._serialized_end=1368
-  _globals['_PARTSTARTED']._serialized_start=1371
-  _globals['_PARTSTARTED']._serialized_end=1625
-  _globals['_TEXTSTART']._serialized_start=1627
-  _globals['_TEXTSTART']._serialized_end=1638
-  _globals['_REASONINGSTART']._serialized_start=1640
-  _globals['_REASONINGSTART']._serialized_end=1656
-  _globals['_REFUSALSTART']._serialized_start=1658
-  _globals['_REFUSALSTART']._serialized_end=1672
-  _globals['_TOOLCALLSTART']._serialized_start=1674
-  _globals['_TOOLCALLSTART']._serialized_end=1725
-  _globals['_PARTFINISHED']._serialized_start=1727
-  _globals['_PARTFINISHED']._serialized_end=1811
-  _globals['_LOGPROBSDELTA']._serialized_start=1813
-  _globals['_LOGPROBSDELTA']._serialized_end=1897
-  _globals['_TOKENLOGPROB']._serialized_start=1899
-  _globals['_TOKENLOGPROB']._serialized_end=2004
-  _globals['_COMPLETED']._serialized_start=2007
-  _globals['_COMPLETED']._serialized_end=2386
+  _globals['_UPSTREAM']._serialized_end=1253
+  _globals['_FAILEDATTEMPT']._serialized_start=1256
+  _globals['_FAILEDATTEMPT']._serialized_end=1397
+  _globals['_PARTSTARTED']._serialized_start=1400
+  _globals['_PARTSTARTED']._serialized_end=1654
+  _globals['_TEXTSTART']._serialized_start=1656
+  _globals['_TEXTSTART']._serialized_end=1667
+  _globals['_REASONINGSTART']._serialized_start=1669
+  _globals['_REASONINGSTART']._serialized_end=1685
+  _globals['_REFUSALSTART']._serialized_start=1687
+  _globals['_REFUSALSTART']._serialized_end=1701
+  _globals['_TOOLCALLSTART']._serialized_start=1703
+  _globals['_TOOLCALLSTART']._serialized_end=1754
+  _globals['_PARTFINISHED']._serialized_start=1756
+  _globals['_PARTFINISHED']._serialized_end=1840
+  _globals['_LOGPROBSDELTA']._serialized_start=1842
+  _globals['_LOGPROBSDELTA']._serialized_end=1926
+  _globals['_TOKENLOGPROB']._serialized_start=1928
+  _globals['_TOKENLOGPROB']._serialized_end=2033
+  _globals['_COMPLETED']._serialized_start=2036
+  _globals['_COMPLETED']._serialized_end=2415
 # @@protoc_insertion_point(module_scope)

@@ -282,6 +282,7 @@ class Upstream(_message.Message):
     CREDENTIAL_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     RESPONSE_ID_FIELD_NUMBER: _builtins.int
+    SERVED_BY_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Output only. Provider name from the configuration."""
     model: _builtins.str
@@ -292,6 +293,10 @@ class Upstream(_message.Message):
     """Output only. Number of the attempt, from 1."""
     response_id: _builtins.str
     """Output only. The provider's own id of the answer."""
+    served_by: _builtins.str
+    """Output only. Who served behind a provider that is itself a router, in that
+    provider's words.
+    """
     def __init__(
         self,
         *,
@@ -300,10 +305,11 @@ class Upstream(_message.Message):
         credential: _builtins.str = ...,
         attempt: _builtins.int = ...,
         response_id: _builtins.str = ...,
+        served_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "credential", b"credential", "model", b"model", "provider", b"provider", "response_id", b"response_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "credential", b"credential", "model", b"model", "provider", b"provider", "response_id", b"response_id", "served_by", b"served_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,7 +587,8 @@ class Completed(_message.Message):
     @_builtins.property
     def message(self) -> _content_pb2.Message:
         """Output only. The whole answer, ready to be appended to the conversation,
-        provider state included. Absent in STREAM delivery when it is larger than
+        provider state included, and reasoning that the provider wants back even
+        where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
         the server's bound (default 2 MiB), since clients limit message sizes and
         the deltas held it all.
         """

@@ -316,7 +316,10 @@ class ReasoningOptions(_message.Message):
     max_tokens: _builtins.int
     """Budget in tokens."""
     include: _builtins.bool
-    """Optional. Stream readable reasoning to the caller where there is any."""
+    """Optional. Stream readable reasoning to the caller where there is any.
+    Without it, Completed.message holds only reasoning that the provider wants
+    to be sent back on the next turn.
+    """
     def __init__(
         self,
         *,

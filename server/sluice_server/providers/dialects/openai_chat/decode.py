@@ -1,9 +1,9 @@
-"""Chat Completions bytes to calls on a `TurnSink`. Pure and incremental.
+"""Chat Completions chunks to calls on a `TurnSink`. Pure and incremental.
 
 A stream is whole when `[DONE]` was read, or when the connection ended in good
 order after a finish reason (`openai-compatible.md` section 10, rule 3). A 200
-whose body is one JSON document, because a server ignored `stream`, passes the
-same code: a whole completion is a chunk whose delta is called `message`.
+whose body is one JSON document passes the same code: a whole completion is a
+chunk whose delta is called `message`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ from collections.abc import Hashable
 import msgspec
 
 from sluice.v1 import event_pb2
-from sluice_server.errors import (
-    ProviderProtocolError,
-    ProviderUnavailableError,
-    StreamTruncatedError,
-)
+from sluice_server.errors import ProviderProtocolError, ProviderUnavailableError
 from sluice_server.providers.dialects.openai_chat import errors, wire
 from sluice_server.providers.dialects.openai_chat.answer import (
     FINISH_REASONS,
@@ -26,12 +22,8 @@ from sluice_server.providers.dialects.openai_chat.answer import (
     read_usage,
 )
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
-from sluice_server.providers.dialects.openai_chat.wire import UNREADABLE
+from sluice_server.providers.framing import UNREADABLE, UNREADABLE_EVENT
 from sluice_server.providers.sink import TurnSink
-from sluice_server.providers.sse import SseEvent, SseParser, SseTooLargeError
-
-MAX_BODY_BYTES = 32 * 1024 * 1024
-"""Bound of a body that is one JSON document, in bytes."""
 
 _CHUNK = msgspec.json.Decoder(wire.Chunk)
 _CHUNK_WITH_ODD_USAGE = msgspec.json.Decoder(wire.ChunkWithOddUsage)
@@ -39,99 +31,10 @@ _DONE = b"[DONE]"
 # No chunk of JSON is shorter, so that longer payloads need no look for the end marker.
 _SHORTEST_CHUNK = 16
 _UNSET = msgspec.UNSET
-# The parser's own words could quote the answer.
-_UNREADABLE = "The provider sent an event that cannot be read."
-
-
-class StreamDecoder:
-    """Reads `text/event-stream`. One instance serves one response."""
-
-    def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
-        self._sse = SseParser()
-        self._chunks = ChunkReader(sink, quirks)
-        self._any = False
-        self.ended = False
-
-    def feed(self, data: bytes) -> bool:
-        """Decode the events that `data` completes."""
-        try:
-            events = self._sse.feed(data)
-        except SseTooLargeError as error:
-            raise ProviderProtocolError(str(error)) from None
-        self._read(events)
-        return self.ended
-
-    def close(self) -> None:
-        """Judge the end of the connection; read what had no blank line."""
-        if self.ended:
-            return
-        try:
-            self._read(self._sse.close())
-        except ProviderProtocolError:
-            # Half an event is what a cut connection leaves behind.
-            raise StreamTruncatedError("The provider's stream ended inside an event.") from None
-        if not self._any:
-            raise ProviderProtocolError("The provider answered 200 without any event.")
-        if not (self._chunks.finished or self.ended):
-            raise StreamTruncatedError("The provider's stream ended without its end marker.")
-
-    def _read(self, events: list[SseEvent]) -> None:
-        chunks = self._chunks
-        try:
-            for _, payload in events:
-                self._any = True
-                if len(payload) < _SHORTEST_CHUNK:
-                    word = payload.strip()
-                    if word == _DONE:
-                        chunks.flush()
-                        if not (chunks.finished or chunks.produced):
-                            raise ProviderProtocolError("The provider's answer is empty.")
-                        self.ended = True
-                        return
-                    if not word:
-                        continue
-                try:
-                    chunk = _CHUNK.decode(payload)
-                except UNREADABLE:
-                    chunk = _decode_with_odd_usage(payload)
-                chunks.read(chunk, payload)
-        finally:
-            # Also before a failure: what came first was still said.
-            chunks.flush()
-
-
-class DocumentDecoder:
-    """Reads a body that is one JSON document."""
-
-    def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
-        self._chunks = ChunkReader(sink, quirks)
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self.ended = False
-
-    def feed(self, data: bytes) -> bool:
-        """Keep the bytes; nothing can be said before the last one."""
-        self._size += len(data)
-        if self._size > MAX_BODY_BYTES:
-            raise ProviderProtocolError(f"The body is larger than {MAX_BODY_BYTES} bytes.")
-        self._pieces.append(data)
-        return False
-
-    def close(self) -> None:
-        """Decode the document."""
-        # DeepSeek sends blank lines to keep the connection alive.
-        body = b"".join(self._pieces).strip()
-        if not body:
-            raise ProviderProtocolError("The provider answered 200 with an empty body.")
-        self._chunks.read(_decode(body), body)
-        self._chunks.flush()
-        if not self._chunks.finished:
-            raise ProviderProtocolError("The provider's answer has no finish reason.")
-        self.ended = True
 
 
 class ChunkReader:
-    """Applies chunks to a sink."""
+    """Applies chunks to a sink; the reader of `providers.framing`."""
 
     def __init__(self, sink: TurnSink, quirks: Quirks) -> None:
         self._sink = sink
@@ -146,15 +49,33 @@ class ChunkReader:
         self.produced = False
         """The model said anything at all."""
 
-    def read(self, chunk: wire.Chunk, payload: bytes) -> None:
-        """Apply one chunk, or one whole completion; `payload` is its text.
+    def event(self, name: bytes, payload: bytes) -> bool:
+        """Apply one event of the stream; tells whether it is the end marker."""
+        if len(payload) < _SHORTEST_CHUNK:
+            word = payload.strip()
+            if word == _DONE:
+                self.flush()
+                if not (self.finished or self.produced):
+                    raise ProviderProtocolError("The provider's answer is empty.")
+                return True
+            if not word:
+                return False
+        self.document(payload)
+        return False
+
+    def document(self, body: bytes) -> None:
+        """Apply one chunk, or one whole completion.
 
         Visible text waits for `flush`, or for whatever comes after it.
         """
+        try:
+            chunk = _CHUNK.decode(body)
+        except UNREADABLE:
+            chunk = _decode_with_odd_usage(body)
         if chunk.error is not _UNSET:
             self._raise_error(bytes(chunk.error))
         elif chunk.object == "error":
-            self._raise_error(payload)
+            self._raise_error(body)
         # Every chunk repeats id and model; the sink hears of changes alone.
         if chunk.id != self._id or chunk.model != self._model:
             self._id, self._model = chunk.id, chunk.model
@@ -243,18 +164,11 @@ class ChunkReader:
         )
 
 
-def _decode(payload: bytes) -> wire.Chunk:
-    try:
-        return _CHUNK.decode(payload)
-    except UNREADABLE:
-        return _decode_with_odd_usage(payload)
-
-
 def _decode_with_odd_usage(payload: bytes) -> wire.Chunk:
     try:
         chunk = _CHUNK_WITH_ODD_USAGE.decode(payload)
     except UNREADABLE:
-        raise ProviderProtocolError(_UNREADABLE) from None
+        raise ProviderProtocolError(UNREADABLE_EVENT) from None
     return wire.Chunk(
         id=chunk.id,
         model=chunk.model,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sluice.v1 import gateway_service_pb2, model_pb2, rate_limit_pb2
-from sluice_server.errors import ProviderProtocolError, UpstreamError
+from sluice_server.errors import UpstreamError
+from sluice_server.providers import framing
+from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Decoder, EncodedRequest
 from sluice_server.providers.dialects.openai_chat import encode, errors, limits, models
-from sluice_server.providers.dialects.openai_chat.decode import DocumentDecoder, StreamDecoder
+from sluice_server.providers.dialects.openai_chat.capabilities import capabilities
+from sluice_server.providers.dialects.openai_chat.decode import ChunkReader
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.omissions import Omissions
 from sluice_server.providers.sink import TurnSink
 
 
@@ -18,32 +22,34 @@ class OpenAiChat:
 
     name = "openai-chat"
 
-    def __init__(self, quirks: Quirks | None = None) -> None:
+    def __init__(
+        self, quirks: Quirks | None = None, *, droppable: frozenset[str] = frozenset()
+    ) -> None:
+        """`droppable`: options that are left out instead of refused (`providers.omissions`)."""
         self._quirks = quirks or Quirks()
+        self._droppable = droppable
+        self.headers: Mapping[str, str] = {}
+        self.capabilities: Mapping[Feature, Support] = capabilities(self._quirks)
 
     def encode(
         self, request: gateway_service_pb2.GenerateRequest, *, provider: str, model: str
     ) -> EncodedRequest:
         """Translate a validated request."""
-        return encode.encode(request, provider=provider, model=model, quirks=self._quirks)
+        return encode.encode(
+            request,
+            provider=provider,
+            model=model,
+            quirks=self._quirks,
+            omissions=Omissions(self._droppable),
+        )
 
     def authorize(self, secret: str) -> tuple[str, str]:
         """Return the bearer header (`openai.md` section 2)."""
         return "authorization", f"Bearer {secret}"
 
     def decoder(self, sink: TurnSink, *, content_type: str) -> Decoder:
-        """Return a decoder for the body, by its media type.
-
-        Raises:
-            ProviderProtocolError: a media type that no model answers with.
-        """
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type == "application/json":
-            return DocumentDecoder(sink, self._quirks)
-        # No type at all, and text/plain, are seen on streams of small servers.
-        if media_type in ("text/event-stream", "", "text/plain", "application/octet-stream"):
-            return StreamDecoder(sink, self._quirks)
-        raise ProviderProtocolError("The provider answered 200 with neither a stream nor JSON.")
+        """Return a decoder for the body, by its media type."""
+        return framing.decoder(ChunkReader(sink, self._quirks), content_type=content_type)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Classify a response whose status is not 2xx."""

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-from google.protobuf import struct_pb2
-
 from sluice.v1 import content_pb2, gateway_service_pb2
 from sluice_server.errors import UnsupportedFeatureError
+from sluice_server.providers import bodies
 from sluice_server.providers.dialect import EncodedRequest
 from sluice_server.providers.dialects.openai_chat.messages import encode_messages
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.omissions import Omissions
 
 PATH = "/chat/completions"
 
-_ENCODER = msgspec.json.Encoder()
-# A function without parameters still needs a schema at several look-alikes.
-_NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _TOOL_MODES = {
     content_pb2.TOOL_MODE_AUTO: "auto",
     content_pb2.TOOL_MODE_REQUIRED: "required",
@@ -34,13 +30,17 @@ _OWNED_FIELDS = ("stream", "n")
 
 
 def encode(
-    request: gateway_service_pb2.GenerateRequest, *, provider: str, model: str, quirks: Quirks
+    request: gateway_service_pb2.GenerateRequest,
+    *,
+    provider: str,
+    model: str,
+    quirks: Quirks,
+    omissions: Omissions,
 ) -> EncodedRequest:
     """Translate `request` for `model`; see the module's docstring for errors."""
-    dropped: list[str] = []
     body: dict[str, Any] = {
         "model": model,
-        "messages": encode_messages(request.messages, quirks=quirks, dropped=dropped),
+        "messages": encode_messages(request.messages, quirks=quirks, omissions=omissions),
         "stream": True,
     }
     if quirks.stream_options:
@@ -48,32 +48,26 @@ def encode(
     if request.tools:
         body["tools"] = [_tool(tool, quirks) for tool in request.tools]
         if not quirks.strict_tools:
-            dropped.extend(
-                f"tools[{index}].strict" for index, tool in enumerate(request.tools) if tool.strict
-            )
+            for index, tool in enumerate(request.tools):
+                if tool.strict:
+                    omissions.leave_out(f"tools[{index}].strict")
     if request.HasField("tool_choice"):
         _tool_choice(request.tool_choice, body, quirks)
     if request.HasField("options"):
-        _options(request.options, body, quirks)
+        _options(request.options, body, quirks, omissions)
     if request.HasField("output_format"):
         _output_format(request.output_format, body, quirks)
     if request.end_user and quirks.end_user_field:
         body[quirks.end_user_field] = request.end_user
-    if provider in request.provider_options:
-        _merge_provider_options(request.provider_options[provider], body, provider)
-    return EncodedRequest(PATH, _ENCODER.encode(body), tuple(dropped))
+    bodies.merge_provider_options(request, body, provider=provider, owned=_OWNED_FIELDS)
+    return EncodedRequest(PATH, bodies.to_json(body), omissions.fields)
 
 
 def _tool(tool: content_pb2.Tool, quirks: Quirks) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = (
-        # Raw, so that key order and 64-bit numbers reach the provider as written.
-        msgspec.Raw(tool.input_schema_json.encode())
-        if tool.input_schema_json.strip()
-        else _NO_ARGUMENTS
-    )
+    function["parameters"] = bodies.tool_schema(tool)
     if tool.strict and quirks.strict_tools:
         function["strict"] = True
     return {"type": "function", "function": function}
@@ -104,13 +98,17 @@ def _tool_choice(choice: content_pb2.ToolChoice, body: dict[str, Any], quirks: Q
 
 
 def _options(
-    options: gateway_service_pb2.GenerationOptions, body: dict[str, Any], quirks: Quirks
+    options: gateway_service_pb2.GenerationOptions,
+    body: dict[str, Any],
+    quirks: Quirks,
+    omissions: Omissions,
 ) -> None:
     def put(name: str, field: str, *, supported: bool = True) -> None:
         if options.HasField(name):  # type: ignore[arg-type]  # names are fields of the message
-            if not supported:
-                raise UnsupportedFeatureError(f"options.{name}", "This provider does not take it.")
-            body[field] = getattr(options, name)
+            if supported:
+                body[field] = getattr(options, name)
+            else:
+                omissions.refuse(f"options.{name}", "This provider does not take it.")
 
     put("max_output_tokens", quirks.token_cap_field)
     put("temperature", "temperature")
@@ -130,15 +128,13 @@ def _options(
         body["stop"] = list(options.stop)
     amount = options.reasoning.WhichOneof("amount") if options.HasField("reasoning") else None
     if amount == "max_tokens":
-        raise UnsupportedFeatureError(
+        omissions.refuse(
             "options.reasoning.max_tokens",
             "Chat Completions has no budget for reasoning; use effort.",
         )
-    if amount == "effort":
-        if not quirks.reasoning_effort:
-            raise UnsupportedFeatureError(
-                "options.reasoning.effort", "This provider does not take an effort."
-            )
+    elif amount == "effort" and not quirks.reasoning_effort:
+        omissions.refuse("options.reasoning.effort", "This provider does not take an effort.")
+    elif amount == "effort":
         body["reasoning_effort"] = options.reasoning.effort
 
 
@@ -155,37 +151,8 @@ def _output_format(
     wanted = output.json_schema
     schema: dict[str, Any] = {
         "name": wanted.name,
-        "schema": msgspec.Raw(wanted.schema_json.encode()),
+        "schema": bodies.raw(wanted.schema_json),
     }
     if wanted.strict:
         schema["strict"] = True
     body["response_format"] = {"type": "json_schema", "json_schema": schema}
-
-
-def _merge_provider_options(
-    options: struct_pb2.Struct, body: dict[str, Any], provider: str
-) -> None:
-    for name, value in options.fields.items():
-        if name in _OWNED_FIELDS:
-            raise UnsupportedFeatureError(
-                f'provider_options["{provider}"].{name}', "The gateway sets this field itself."
-            )
-        body[name] = _plain(value)
-
-
-def _plain(value: struct_pb2.Value) -> Any:
-    """Return a JSON value; whole numbers lose the ".0" that Struct gives them."""
-    match value.WhichOneof("kind"):
-        case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() and abs(number) < 2**53 else number
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case "struct_value":
-            return {name: _plain(item) for name, item in value.struct_value.fields.items()}
-        case "list_value":
-            return [_plain(item) for item in value.list_value.values]
-        case _:
-            return None

@@ -7,15 +7,11 @@ only where the provider gives no code.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 
 from sluice_server import errors
-from sluice_server.providers import retry_after
-from sluice_server.providers.dialects.openai_chat.wire import UNREADABLE
+from sluice_server.providers import failures, retry_after
+from sluice_server.providers.failures import Failure
 
 CONTEXT_CODES = frozenset(
     {
@@ -60,15 +56,6 @@ CONTEXT_WORDS = (
 # xAI answers a bad key with 400 and no code (`openai-compatible.md` section 5).
 BAD_KEY_WORDS = ("incorrect api key",)
 
-# Codes are short words; anything else is prose, and stays out of logs.
-_CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
-
-_ERROR_STATUS = re.compile(r"[45]\d\d", re.ASCII)
-
-_DETAIL_CHARACTERS = 500
-"""How much of a provider's explanation is kept: most are one sentence, and
-trailers of a gRPC status are bounded to a few KiB."""
-
 
 def classify(
     status: int,
@@ -78,13 +65,15 @@ def classify(
     insufficient_quota_is_transient: bool = False,
 ) -> errors.UpstreamError:
     """Return the error of a response that is not 2xx."""
-    return _classify(
-        status,
-        *_facts(_parsed(body)),
+    codes, detail = _facts(failures.parse(body))
+    failure = Failure(
+        status=status,
+        codes=codes,
+        detail=detail,
         request_id=headers.get("x-request-id"),
-        delay=retry_after.delay(headers),
-        transient_quota=insufficient_quota_is_transient,
+        retry_after=retry_after.delay(headers),
     )
+    return _judge(failure, transient_quota=insufficient_quota_is_transient)
 
 
 def classify_in_stream(
@@ -95,116 +84,48 @@ def classify_in_stream(
     Its `code` may be the HTTP status that could no longer be sent (vLLM,
     OpenRouter, llama.cpp).
     """
-    codes, detail = _facts({"error": _parsed(error)})
-    status = next((int(code) for code in codes if _ERROR_STATUS.fullmatch(code)), 0)
-    return _classify(
-        status,
-        codes,
-        detail,
-        request_id=None,
-        delay=None,
-        transient_quota=insufficient_quota_is_transient,
-    )
+    codes, detail = _facts({"error": failures.parse(error)})
+    failure = Failure(status=failures.status_among(codes), codes=codes, detail=detail)
+    return _judge(failure, transient_quota=insufficient_quota_is_transient)
 
 
-def _parsed(body: bytes) -> object:
-    try:
-        return msgspec.json.decode(body)
-    except UNREADABLE:
-        return None
-
-
-def _facts(parsed: object) -> tuple[list[str], str | None]:
+def _facts(parsed: object) -> tuple[tuple[str, ...], str | None]:
     """Find codes and explanation in any of the bodies of rule 8, section 10."""
     if isinstance(parsed, list) and len(parsed) == 1:
         parsed = parsed[0]
     if not isinstance(parsed, dict):
-        return [], None
-    inner: Any = parsed.get("error", parsed)
-    source: dict[str, Any] = inner if isinstance(inner, dict) else parsed
-    codes = [
-        str(value)
-        for value in (source.get("code"), source.get("type"), source.get("status"))
-        if (isinstance(value, str) and value) or (type(value) is int and abs(value) < 2**63)
-    ]
-    detail: Any = inner if isinstance(inner, str) else None
-    for name in ("message", "detail", "msg"):
-        detail = detail or source.get(name)
-    if isinstance(detail, list):
-        detail = "; ".join(
-            f"{_path(fault.get('loc'))}: {fault.get('msg')}"
-            for fault in detail
-            if isinstance(fault, dict)
-        )
-    return codes, detail[:_DETAIL_CHARACTERS] if isinstance(detail, str) and detail else None
-
-
-def _path(location: object) -> str:
-    return ".".join(map(str, location)) if isinstance(location, list) else ""
-
-
-def _classify(
-    status: int,
-    codes: list[str],
-    detail: str | None,
-    *,
-    request_id: str | None,
-    delay: float | None,
-    transient_quota: bool,
-) -> errors.UpstreamError:
-    leaf, message = _leaf(status, {code.lower() for code in codes}, detail, transient_quota)
-    return leaf(
-        message,
-        http_status=status or None,
-        provider_code=next(filter(_CODE.fullmatch, codes), None),
-        request_id=request_id,
-        retry_after=delay,
-        detail=detail,
+        return (), None
+    inner = parsed.get("error", parsed)
+    source = inner if isinstance(inner, dict) else parsed
+    codes = failures.read_codes(source.get("code"), source.get("type"), source.get("status"))
+    return codes, failures.read_detail(
+        inner, source.get("message"), source.get("detail"), source.get("msg")
     )
 
 
-def _leaf(
-    status: int, codes: set[str], detail: str | None, transient_quota: bool
-) -> tuple[type[errors.UpstreamError], str]:
-    words = (detail or "").lower()
-    if codes & CONTEXT_CODES or (
-        status in (0, 400, 413, 422) and any(w in words for w in CONTEXT_WORDS)
-    ):
-        return errors.ContextTooLongError, "The conversation is too long for the model."
-    if codes & QUOTA_CODES and not transient_quota:
-        return errors.ProviderQuotaExhaustedError, "The provider's quota is used up."
-    if status in {429, 498} or codes & (RATE_CODES | QUOTA_CODES):
-        return errors.ProviderRateLimitedError, "The provider asks for fewer requests."
-    if (
-        status == 401
-        or codes & KEY_CODES
-        or (status == 400 and any(w in words for w in BAD_KEY_WORDS))
-    ):
-        return (
+def _judge(failure: Failure, *, transient_quota: bool) -> errors.UpstreamError:
+    status = failure.status
+    if failure.has(CONTEXT_CODES) or (status in (0, 400, 413, 422) and failure.says(CONTEXT_WORDS)):
+        return failure.as_error(
+            errors.ContextTooLongError, "The conversation is too long for the model."
+        )
+    if failure.has(QUOTA_CODES) and not transient_quota:
+        return failure.as_error(
+            errors.ProviderQuotaExhaustedError, "The provider's quota is used up."
+        )
+    if status in {429, 498} or failure.has(RATE_CODES | QUOTA_CODES):
+        return failure.as_error(
+            errors.ProviderRateLimitedError, "The provider asks for fewer requests."
+        )
+    if failure.has(KEY_CODES) or (status == 400 and failure.says(BAD_KEY_WORDS)):
+        return failure.as_error(
             errors.ProviderCredentialRejectedError,
             "The provider refused the gateway's credential; the operator must replace it.",
         )
-    if status == 402:
-        return errors.ProviderQuotaExhaustedError, "The provider's credit is used up."
-    if status == 403:
-        return errors.ProviderForbiddenError, "The provider forbids this request."
-    if status == 404 or codes & MODEL_CODES:
-        return errors.ProviderModelNotFoundError, "The provider does not know this model."
-    if status in (408, 504, 524):
-        return errors.ProviderTimeoutError, f"The provider timed out (HTTP {status})."
-    if 300 <= status < 400:
-        return (
-            errors.ProviderProtocolError,
-            f"The provider redirects (HTTP {status}), which is not followed.",
+    if failure.has(MODEL_CODES) and status not in {401, 402, 403}:
+        return failure.as_error(
+            errors.ProviderModelNotFoundError, "The provider does not know this model."
         )
-    if status == 409 or status >= 500 or codes & OVERLOAD_CODES:
-        suffix = f" (HTTP {status})" if status else ""
-        return errors.ProviderUnavailableError, f"The provider failed{suffix}."
-    if status:
-        return (
-            errors.ProviderRejectedRequestError,
-            f"The provider refused the request (HTTP {status}).",
-        )
-    # An error inside a 200 without any code that we know: the request was
-    # accepted, so it is the provider that failed.
-    return errors.ProviderUnavailableError, "The provider reported an error."
+    if not status and failure.has(OVERLOAD_CODES):
+        return failure.as_error(errors.ProviderUnavailableError, "The provider failed.")
+    return failure.by_status()

@@ -7,13 +7,14 @@ except at look-alikes that name one (`Quirks.reasoning_echo_field`).
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any
 
 from sluice.v1 import content_pb2
 from sluice_server.errors import UnsupportedFeatureError
+from sluice_server.providers import bodies
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.omissions import Omissions
 
 # `tool` messages have no field for failure, so it is said in words.
 TOOL_ERROR_PREFIX = "Error: "
@@ -29,9 +30,9 @@ _ROLES = {content_pb2.ROLE_SYSTEM: "system", content_pb2.ROLE_USER: "user"}
 
 
 def encode_messages(
-    messages: Iterable[content_pb2.Message], *, quirks: Quirks, dropped: list[str]
+    messages: Iterable[content_pb2.Message], *, quirks: Quirks, omissions: Omissions
 ) -> list[dict[str, Any]]:
-    """Return the messages; paths of hints without a place go into `dropped`.
+    """Return the messages; hints without a place go to `omissions`.
 
     Raises:
         UnsupportedFeatureError: a part that the dialect cannot carry.
@@ -39,11 +40,9 @@ def encode_messages(
     encoded: list[dict[str, Any]] = []
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
-        dropped.extend(
-            f"{path}.parts[{number}].cache"
-            for number, part in enumerate(message.parts)
-            if part.HasField("cache")
-        )
+        for number, part in enumerate(message.parts):
+            if part.HasField("cache"):
+                omissions.leave_out(f"{path}.parts[{number}].cache")
         if message.role == content_pb2.ROLE_TOOL:
             encoded.extend(
                 _tool_message(part.tool_result, f"{path}.parts[{number}].tool_result")
@@ -84,8 +83,8 @@ def _media(media: content_pb2.Media, path: str) -> dict[str, Any]:
         audio_format = _AUDIO_FORMATS.get(mime_type)
         if audio_format is None or source != "data":
             raise UnsupportedFeatureError(path, "Audio must be WAV or MP3, as bytes.")
-        data = base64.b64encode(media.data).decode()
-        return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format}}
+        audio = {"data": bodies.base64_data(media), "format": audio_format}
+        return {"type": "input_audio", "input_audio": audio}
     if mime_type.startswith("video/"):
         raise UnsupportedFeatureError(path, "Chat Completions takes no video.")
     if source == "file_id":
@@ -99,9 +98,7 @@ def _media(media: content_pb2.Media, path: str) -> dict[str, Any]:
 
 
 def _url(media: content_pb2.Media) -> str:
-    if media.WhichOneof("source") == "uri":
-        return media.uri
-    return f"data:{media.mime_type};base64,{base64.b64encode(media.data).decode()}"
+    return media.uri if media.WhichOneof("source") == "uri" else bodies.data_url(media)
 
 
 def _assistant(message: content_pb2.Message, path: str, quirks: Quirks) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import msgspec
 from sluice.v1 import model_pb2
 from sluice_server.errors import ProviderProtocolError
 from sluice_server.providers.dialects.openai_chat import wire
+from sluice_server.providers.framing import UNREADABLE
 
 PATH = "/models"
 
@@ -21,7 +22,7 @@ def parse_models(body: bytes, *, provider: str) -> list[model_pb2.Model]:
     """
     try:
         parsed = _LIST.decode(body)
-    except wire.UNREADABLE:
+    except UNREADABLE:
         raise ProviderProtocolError("The provider's model list cannot be read.") from None
     entries = parsed if isinstance(parsed, list) else parsed.data
     return [_model(entry, provider) for entry in entries if entry.id]

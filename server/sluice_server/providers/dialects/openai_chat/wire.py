@@ -12,9 +12,6 @@ from typing import Any
 
 import msgspec
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""Everything that decoding bytes of a provider may raise."""
-
 
 class Function(msgspec.Struct):
     """A call's function; Mistral sends arguments as an object at times."""

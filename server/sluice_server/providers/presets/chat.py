@@ -1,9 +1,8 @@
-"""Kinds of providers as rows of data: what `kind` may name in the configuration.
+"""Providers that speak Chat Completions, as rows of data.
 
 A look-alike is a row: its address, its key's usual variable and its accent.
 Facts are from `openai-compatible.md` section 1 and each provider's own section,
-`qwen.md`, `cerebras.md` and `openrouter.md`. A new dialect is a folder in
-`dialects`, not a row.
+`qwen.md`, `cerebras.md` and `openrouter.md`.
 """
 
 from __future__ import annotations
@@ -12,38 +11,37 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sluice_server.config import settings
 from sluice_server.config.kinds import ProviderKind
 from sluice_server.local.model import TOOL_CALL_PREFILL
-from sluice_server.providers.dialects.openai_chat import Quirks
+from sluice_server.providers.dialects.openai_chat import OpenAiChat, Quirks
+from sluice_server.providers.presets.preset import Preset
 
 
 @dataclass(frozen=True, slots=True)
-class Preset:
-    """One kind."""
+class LookAlike:
+    """One row."""
 
-    kind: ProviderKind
+    name: str
+    base_url: str | None
+    key_variable: str | None
     quirks: Quirks
+    needs_key: bool = True
     reuse_connections: bool = True
-    """False for servers that close every connection without saying so."""
 
+    def preset(self) -> Preset:
+        """Return the kind that the row describes."""
+        kind = ProviderKind(
+            name=self.name,
+            key_variable=self.key_variable,
+            default_base_url=self.base_url,
+            needs_key=self.needs_key,
+            required=frozenset() if self.base_url else frozenset({"base_url"}),
+        )
+        return Preset(kind=kind, dialect=self._speak, reuse_connections=self.reuse_connections)
 
-def _row(
-    name: str,
-    base_url: str | None,
-    key_variable: str | None,
-    quirks: Quirks,
-    *,
-    needs_key: bool = True,
-    reuse_connections: bool = True,
-) -> Preset:
-    kind = ProviderKind(
-        name=name,
-        key_variable=key_variable,
-        default_base_url=base_url,
-        needs_key=needs_key,
-        required=frozenset() if base_url else frozenset({"base_url"}),
-    )
-    return Preset(kind, quirks, reuse_connections)
+    def _speak(self, configured: settings.Provider) -> OpenAiChat:
+        return OpenAiChat(self.quirks, droppable=frozenset(configured.drop_unsupported))
 
 
 _PLAIN = Quirks(
@@ -61,10 +59,10 @@ _LLAMACPP = Quirks(
     max_stop=None,
 )
 
-_ROWS = (
-    _row("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", Quirks()),
-    _row("openai-compatible", None, None, _PLAIN, needs_key=False),
-    _row(
+_LOOK_ALIKES = (
+    LookAlike("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", Quirks()),
+    LookAlike("openai-compatible", None, None, _PLAIN, needs_key=False),
+    LookAlike(
         "llamacpp",
         "http://127.0.0.1:8080/v1",
         None,
@@ -74,7 +72,7 @@ _ROWS = (
         # 2026.10): half of the calls right after another one would fail.
         reuse_connections=False,
     ),
-    _row(
+    LookAlike(
         "vllm",
         "http://127.0.0.1:8000/v1",
         None,
@@ -86,7 +84,7 @@ _ROWS = (
         ),
         needs_key=False,
     ),
-    _row(
+    LookAlike(
         "ollama",
         "http://127.0.0.1:11434/v1",
         None,
@@ -100,38 +98,37 @@ _ROWS = (
         ),
         needs_key=False,
     ),
-    _row(
+    LookAlike(
         "groq",
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
         Quirks(end_user_field="user", penalties=False, logprobs=False),
     ),
-    _row(
+    LookAlike(
         "xai",
         "https://api.x.ai/v1",
         "XAI_API_KEY",
         Quirks(end_user_field="user", reasoning_outside_completion=True),
     ),
-    _row("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", _PLAIN),
-    _row("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", _PLAIN),
+    LookAlike("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", _PLAIN),
+    LookAlike("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", _PLAIN),
 )
 
-EMBEDDED = "embedded"
-"""Kind of the packaged model: llama.cpp with a chat template of ours. Not for
+_EMBEDDED = LookAlike(
+    "embedded",
+    None,
+    None,
+    dataclasses.replace(_LLAMACPP, forced_call_prefill=TOOL_CALL_PREFILL),
+    needs_key=False,
+    reuse_connections=False,
+)
+
+ROWS = tuple(row.preset() for row in _LOOK_ALIKES)
+"""The kinds that the configuration may name."""
+
+EMBEDDED = _EMBEDDED.preset()
+"""The packaged model: llama.cpp with a chat template of ours. Not for
 configurations, which say `local` instead."""
 
-PRESETS: Mapping[str, Preset] = {
-    **{row.kind.name: row for row in _ROWS},
-    EMBEDDED: _row(
-        EMBEDDED,
-        None,
-        None,
-        dataclasses.replace(_LLAMACPP, forced_call_prefill=TOOL_CALL_PREFILL),
-        needs_key=False,
-        reuse_connections=False,
-    ),
-}
-"""All kinds by name."""
-
-KINDS: Mapping[str, ProviderKind] = {row.kind.name: row.kind for row in _ROWS}
-"""What the configuration must know about those that it may name."""
+QUIRKS: Mapping[str, Quirks] = {row.name: row.quirks for row in (*_LOOK_ALIKES, _EMBEDDED)}
+"""The accents by kind."""

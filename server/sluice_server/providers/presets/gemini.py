@@ -1,0 +1,7 @@
+"""Providers that speak Gemini generateContent, as rows of data."""
+
+from __future__ import annotations
+
+from sluice_server.providers.presets.preset import Preset
+
+ROWS: tuple[Preset, ...] = ()
