@@ -1,0 +1,1 @@
+"""Recorded traffic of real providers, read for tests. The recordings are not in the repository."""
