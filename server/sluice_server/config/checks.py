@@ -243,6 +243,13 @@ def _kind(view: _View, name: str, kind: ProviderKind) -> Iterator[Finding]:
                 ("providers", name, setting),
                 f"is not a setting of kind {kind.name} (it takes {takes})",
             )
+    region = view.at("providers", name, "region")
+    if isinstance(region, str) and kind.regions and region not in kind.regions:
+        known = ", ".join(sorted(kind.regions))
+        yield (
+            ("providers", name, "region"),
+            f"is not a region of kind {kind.name}{nearest(region, kind.regions)} (known: {known})",
+        )
     for setting in sorted(kind.required):
         if not view.has("providers", name, setting):
             yield ("providers", name, setting), f"is required by kind {kind.name}"

@@ -32,11 +32,16 @@ class ProviderKind:
     required: frozenset[str] = frozenset()
     """Which settings are compulsory: of `settings`, and `base_url`."""
 
+    regions: frozenset[str] = frozenset()
+    """What `region` may be. Empty: any text, for kinds that take a region at all."""
+
     def __post_init__(self) -> None:
         """Raise ValueError for a declaration that contradicts itself."""
         if not self.settings <= EXTRA_SETTINGS:
             raise ValueError(f"Kind {self.name!r} takes settings that do not exist.")
         if not self.required <= self.settings | {"base_url"}:
             raise ValueError(f"Kind {self.name!r} requires settings that it does not take.")
+        if self.regions and "region" not in self.settings:
+            raise ValueError(f"Kind {self.name!r} names regions, but takes none.")
         if self.default_base_url is not None and "base_url" in self.required:
             raise ValueError(f"Kind {self.name!r} requires an address although it has one.")

@@ -186,6 +186,10 @@ class Provider(Section):
     """Options that are left out for models which do not take them, and listed in the answer's
     `Started.dropped_fields`. Empty: such a request fails with UNSUPPORTED_FEATURE."""
 
+    reuse_connections: bool | None = None
+    """Keep connections open for the next request. Absent: as is best for the kind. `false` is for
+    servers that close every connection without saying so, as llama.cpp's does."""
+
     timeouts: TimeoutOverrides | None = None
     """Timeouts that differ from the top-level ones."""
 

@@ -12,6 +12,9 @@ from google.protobuf import struct_pb2
 from sluice.v1 import content_pb2, gateway_service_pb2
 from sluice_server.errors import UnsupportedFeatureError
 
+TOOL_ERROR_PREFIX = "Error: "
+"""Begins the result of a tool that failed, where nothing else can say so."""
+
 _ENCODER = msgspec.json.Encoder()
 _NO_ARGUMENTS = '{"type":"object","properties":{}}'
 

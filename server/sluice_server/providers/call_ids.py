@@ -29,7 +29,11 @@ class CallIdFormat:
 
 
 COMMON = CallIdFormat(re.compile(r"[A-Za-z0-9_-]{1,40}"), 29, "call_")
-"""Taken everywhere but at Mistral. Forty: what OpenAI's Chat Completions allows."""
+"""Taken nearly everywhere. Forty: what OpenAI's Chat Completions allows."""
+
+LOOSE = CallIdFormat(re.compile(r"[A-Za-z0-9_.:-]{1,64}"), 29, "call_")
+"""What look-alikes were seen to issue themselves, such as `functions.add:0` and
+`chatcmpl-tool-…`; models read meaning into their own."""
 
 NINE = CallIdFormat(re.compile(r"[A-Za-z0-9]{9}"), 9)
 """Mistral's (`openai-compatible.md` section 3)."""

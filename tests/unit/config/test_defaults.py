@@ -46,6 +46,7 @@ DEFAULTS: Mapping[str, object] = {
 
 PROVIDER_DEFAULTS: Mapping[str, object] = {
     "drop_unsupported": (),
+    "reuse_connections": None,
     "base_url": None,
     "insecure_http": False,
     "headers": {},

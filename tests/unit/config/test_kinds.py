@@ -26,3 +26,9 @@ def test_contradictory_declarations_are_refused(
             frozenset(settings),
             frozenset(required),
         )
+
+
+def test_regions_without_the_setting_are_refused() -> None:
+    """A kind that names regions must take the setting."""
+    with pytest.raises(ValueError, match="takes none"):
+        ProviderKind("x", None, None, needs_key=False, regions=frozenset({"a"}))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server import errors as e
-from sluice_server.providers.dialects.openai_chat import errors
+from sluice_server.providers.dialects.openai_chat import Quirks, errors
 
 CONTEXT = e.ContextTooLongError
 QUOTA = e.ProviderQuotaExhaustedError
@@ -98,7 +98,7 @@ def test_codes_are_found_in_a_list_of_one(
 def test_transient_quota_is_a_rate_limit() -> None:
     """Where a provider means a rate limit by insufficient_quota, it is one."""
     body = json.dumps(said(code="insufficient_quota")).encode()
-    error = errors.classify(429, {}, body, insufficient_quota_is_transient=True)
+    error = errors.classify(429, {}, body, quirks=Quirks(insufficient_quota_is_transient=True))
 
     assert type(error) is RATE
 

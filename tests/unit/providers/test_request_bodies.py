@@ -262,7 +262,10 @@ def test_output_formats() -> None:
 
 def test_conversation() -> None:
     """Each role has its message, and each tool result one of its own."""
-    call = {"tool_call": {"id": "c1", "name": "f", "arguments_json": '{"a": 1}'}}
+    calls = [
+        {"tool_call": {"id": f"c{n}", "name": "f", "arguments_json": '{"a": 1}'}}
+        for n in range(1, 5)
+    ]
     results = [
         {"tool_result": {"tool_call_id": "c1", "parts": [{"text": "ok"}]}},
         {"tool_result": {"tool_call_id": "c2", "parts": [{"text": "bad"}], "is_error": True}},
@@ -273,7 +276,7 @@ def test_conversation() -> None:
         messages=[
             {"role": SYSTEM, "parts": [{"text": "Be kind."}]},
             {"role": USER, "parts": [{"text": "a"}, {"text": "b"}]},
-            {"role": ASSISTANT, "parts": [{"text": "x"}, call, {"text": "y"}]},
+            {"role": ASSISTANT, "parts": [{"text": "x"}, *calls, {"text": "y"}]},
             {"role": TOOL, "parts": results},
         ]
     )["messages"]
@@ -288,7 +291,12 @@ def test_conversation() -> None:
             "role": "assistant",
             "content": "xy",
             "tool_calls": [
-                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+                {
+                    "id": f"c{n}",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": '{"a": 1}'},
+                }
+                for n in range(1, 5)
             ],
         },
         {"role": "tool", "tool_call_id": "c1", "content": "ok"},
@@ -308,7 +316,7 @@ def test_assistant_turns() -> None:
     assert messages({"refusal": "No"}, role=ASSISTANT) == [
         {"role": "assistant", "content": None, "refusal": "No"}
     ]
-    echo = Quirks(reasoning_echo_field="reasoning_content")
+    echo = Quirks(reasoning_echo="field", reasoning_echo_field="reasoning_content")
     assert messages(thought, {"text": "a"}, role=ASSISTANT, quirks=echo) == [
         {"role": "assistant", "content": "a", "reasoning_content": "Hm"}
     ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sluice.v1 import event_pb2, usage_pb2
 from sluice_server.providers.dialects.openai_chat import wire
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
-from sluice_server.providers.sink import TurnSink
 
 FINISH_REASONS = {
     "stop": event_pb2.FINISH_REASON_STOP,
@@ -37,6 +37,8 @@ def read_usage(counts: wire.Usage, quirks: Quirks) -> usage_pb2.Usage | None:
     if quirks.reasoning_outside_completion and output_tokens is not None:
         output_tokens += outputs.reasoning_tokens or 0
     cached = inputs.cached_tokens
+    if cached is None:
+        cached = counts.cached_tokens
     usage = usage_pb2.Usage(
         input_tokens=_count(counts.prompt_tokens),
         output_tokens=_count(output_tokens),
@@ -56,29 +58,17 @@ def _count(value: int | None) -> int | None:
     return value if value is not None and 0 <= value < _MAX_TOKENS else None
 
 
-def read_logprobs(tokens: Sequence[wire.TokenLogprob]) -> list[event_pb2.TokenLogprob]:
-    """Return log-probs in our shape."""
-    return [
-        event_pb2.TokenLogprob(
-            token=_token_bytes(token),
-            logprob=token.logprob,
-            top=[
-                event_pb2.TokenLogprob(token=_token_bytes(other), logprob=other.logprob)
-                for other in token.top_logprobs or ()
-            ],
-        )
-        for token in tokens
-    ]
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of a thinking item."""
+
+    text: str
+    extras: dict[str, Any]
+    """The item's members beside its kind and text, such as a signature."""
 
 
-def _token_bytes(token: wire.TokenLogprob | wire.TopLogprob) -> bytes:
-    if token.bytes is None or any(not 0 <= byte <= 255 for byte in token.bytes):
-        return token.token.encode("utf-8", "replace")
-    return bytes(token.bytes)
-
-
-def read_content_list(items: Sequence[Any], sink: TurnSink) -> None:
-    """Apply content that is a list: Mistral's thinking and text items.
+def read_content_list(items: Sequence[Any]) -> Iterator[str | Thought]:
+    """Return what content holds that is a list: Mistral's thinking and text items.
 
     (`openai-compatible.md` section 3.) Items of other kinds have no place in
     the answer and are left out.
@@ -88,8 +78,16 @@ def read_content_list(items: Sequence[Any], sink: TurnSink) -> None:
             continue
         if item.get("type") == "thinking":
             inner = item.get("thinking")
-            for piece in inner if isinstance(inner, list) else ():
-                if isinstance(piece, dict) and isinstance(piece.get("text"), str):
-                    sink.reasoning(piece["text"])
+            texts = [
+                piece["text"]
+                for piece in (inner if isinstance(inner, list) else ())
+                if isinstance(piece, dict) and isinstance(piece.get("text"), str)
+            ]
+            extras = {
+                name: value
+                for name, value in item.items()
+                if name not in {"type", "thinking"} and value is not None
+            }
+            yield Thought("".join(texts), extras)
         elif isinstance(item.get("text"), str) and item["text"]:
-            sink.text(item["text"])
+            yield item["text"]

@@ -14,33 +14,46 @@ def capabilities(quirks: Quirks) -> Mapping[Feature, Support]:
     def when(switch: object) -> Support:
         return Support.YES if switch else Support.NO
 
+    by_model = Support.MODEL if quirks.facts else Support.YES
+    forced = by_model if quirks.forced_tool_choice else Support.NO
     return {
-        Feature.IMAGE_BYTES: Support.YES,
-        Feature.IMAGE_URL: Support.YES,
-        Feature.AUDIO_BYTES: Support.YES,
-        Feature.FILE_BYTES: Support.YES,
-        Feature.FILE_URL: Support.NO,
-        Feature.FILE_ID: Support.YES,
-        Feature.TOOLS: Support.YES,
+        Feature.IMAGE_BYTES: when(quirks.images),
+        Feature.IMAGE_URL: when(quirks.images and quirks.image_urls),
+        Feature.AUDIO_BYTES: when(quirks.audio != "none"),
+        Feature.FILE_BYTES: when(quirks.files != "none"),
+        Feature.FILE_URL: when(quirks.files in {"file_or_url", "document_url"}),
+        Feature.FILE_ID: when(quirks.files == "file"),
+        Feature.TOOLS: by_model,
         Feature.STRICT_TOOLS: Support.YES if quirks.strict_tools else Support.HINT,
-        Feature.TOOL_CHOICE_REQUIRED: when(quirks.forced_tool_choice),
-        Feature.TOOL_CHOICE_NAMED: when(quirks.forced_tool_choice),
+        Feature.TOOL_CHOICE_REQUIRED: forced,
+        Feature.TOOL_CHOICE_NAMED: forced,
         Feature.PARALLEL_CONTROL: when(quirks.parallel_control),
-        Feature.TOOL_RESULT_IMAGE: Support.NO,
+        Feature.TOOL_RESULT_IMAGE: when(quirks.tool_result_images),
         Feature.JSON_OBJECT: Support.YES,
         Feature.JSON_SCHEMA: when(quirks.json_schema),
-        Feature.TEMPERATURE: Support.YES,
+        Feature.TEMPERATURE: by_model,
         Feature.TOP_K: when(quirks.top_k),
-        Feature.SEED: Support.YES,
-        Feature.STOP: Support.YES,
-        Feature.PENALTIES: when(quirks.penalties),
-        Feature.LOGPROBS: when(quirks.logprobs),
-        Feature.REASONING_EFFORT: when(quirks.reasoning_effort),
-        Feature.REASONING_BUDGET: Support.NO,
+        Feature.SEED: when(quirks.seed_field),
+        Feature.STOP: by_model,
+        Feature.PENALTIES: by_model if quirks.penalties else Support.NO,
+        Feature.LOGPROBS: by_model if quirks.logprobs else Support.NO,
+        Feature.REASONING_EFFORT: by_model if quirks.reasoning_effort else Support.NO,
+        Feature.REASONING_BUDGET: when(quirks.budget_field),
         Feature.REASONING_TEXT: Support.YES,
-        Feature.REASONING_RETURNED: when(quirks.reasoning_echo_field),
-        Feature.CACHE_HINTS: Support.HINT,
+        Feature.REASONING_RETURNED: (
+            Support.YES
+            if quirks.reasoning_echo != "none" or quirks.reasoning_details
+            else Support.HINT
+        ),
+        Feature.CACHE_HINTS: _CACHE_HINTS[quirks.cache_hints],
         Feature.END_USER: Support.YES if quirks.end_user_field else Support.HINT,
-        Feature.RATE_LIMITS: Support.YES,
+        Feature.RATE_LIMITS: when(quirks.limits != "none"),
         Feature.MODEL_LIST: Support.YES,
     }
+
+
+_CACHE_HINTS = {
+    "none": Support.HINT,
+    "cache_control": Support.YES,
+    "breakpoint": Support.MODEL,
+}

@@ -44,8 +44,9 @@ class OpenAiChat:
         )
 
     def authorize(self, secret: str) -> tuple[str, str]:
-        """Return the bearer header (`openai.md` section 2)."""
-        return "authorization", f"Bearer {secret}"
+        """Return the key's header: a bearer token, or Azure's (`openai.md` sections 1 and 2)."""
+        header = self._quirks.key_header
+        return header, f"Bearer {secret}" if header == "authorization" else secret
 
     def decoder(self, sink: TurnSink, *, content_type: str) -> Decoder:
         """Return a decoder for the body, by its media type."""
@@ -53,22 +54,17 @@ class OpenAiChat:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Classify a response whose status is not 2xx."""
-        return errors.classify(
-            status,
-            headers,
-            body,
-            insufficient_quota_is_transient=self._quirks.insufficient_quota_is_transient,
-        )
+        return errors.classify(status, headers, body, quirks=self._quirks)
 
     def rate_limits(
         self, headers: Mapping[str, str], *, now: float
     ) -> list[rate_limit_pb2.RateLimitBucket]:
-        """Read OpenAI's rate-limit headers."""
-        return limits.read_rate_limits(headers, now=now)
+        """Read rate-limit headers of the provider's style."""
+        return limits.read_rate_limits(headers, now=now, style=self._quirks.limits)
 
     def models_path(self) -> str:
         """Return the path of the model list."""
-        return models.PATH
+        return self._quirks.models_path
 
     def parse_models(self, body: bytes, *, provider: str) -> list[model_pb2.Model]:
         """Read a model list."""

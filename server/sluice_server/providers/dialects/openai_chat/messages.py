@@ -1,151 +1,174 @@
 """A conversation as Chat Completions messages (`openai.md` section 3.1). Pure.
 
 Chat Completions knows one text per assistant message, with its tool calls
-behind it, and one `tool` message per result. Reasoning has no place in it,
-except at look-alikes that name one (`Quirks.reasoning_echo_field`).
+behind it, and one `tool` message per result. Media are in `media`, reasoning of
+earlier turns in `reasoning`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sluice.v1 import content_pb2
 from sluice_server.errors import UnsupportedFeatureError
 from sluice_server.providers import bodies
+from sluice_server.providers.call_ids import CallIds
+from sluice_server.providers.dialects.openai_chat.media import media_part
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.dialects.openai_chat.reasoning import Echo
+from sluice_server.providers.facts.openai import OpenAiFacts
+from sluice_server.providers.history import Issuer
 from sluice_server.providers.omissions import Omissions
 
 # `tool` messages have no field for failure, so it is said in words.
-TOOL_ERROR_PREFIX = "Error: "
-
-_AUDIO_FORMATS = {
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/wave": "wav",
-    "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-}
-_ROLES = {content_pb2.ROLE_SYSTEM: "system", content_pb2.ROLE_USER: "user"}
+_TOOL_FAILED = bodies.TOOL_ERROR_PREFIX + "the tool failed"
 
 
 def encode_messages(
-    messages: Iterable[content_pb2.Message], *, quirks: Quirks, omissions: Omissions
+    messages: Sequence[content_pb2.Message],
+    *,
+    quirks: Quirks,
+    facts: OpenAiFacts,
+    issuer: Issuer,
+    omissions: Omissions,
 ) -> list[dict[str, Any]]:
     """Return the messages; hints without a place go to `omissions`.
 
     Raises:
-        UnsupportedFeatureError: a part that the dialect cannot carry.
+        UnsupportedFeatureError: a part that the provider cannot be sent.
     """
+    conversation = _Conversation(
+        quirks=quirks,
+        facts=facts,
+        omissions=omissions,
+        ids=CallIds(messages, quirks.call_ids),
+        echo=Echo(quirks=quirks, facts=facts, issuer=issuer, omissions=omissions),
+    )
     encoded: list[dict[str, Any]] = []
     for index, message in enumerate(messages):
-        path = f"messages[{index}]"
+        encoded.extend(conversation.encode(message, f"messages[{index}]"))
+    return encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Conversation:
+    quirks: Quirks
+    facts: OpenAiFacts
+    omissions: Omissions
+    ids: CallIds
+    echo: Echo
+
+    def encode(self, message: content_pb2.Message, path: str) -> list[dict[str, Any]]:
+        match message.role:
+            case content_pb2.ROLE_TOOL:
+                self._leave_out_hints(message, path)
+                return [
+                    self._tool_message(part.tool_result, f"{path}.parts[{number}].tool_result")
+                    for number, part in enumerate(message.parts)
+                ]
+            case content_pb2.ROLE_ASSISTANT:
+                self._leave_out_hints(message, path)
+                return [self._assistant(message, path)]
+            case content_pb2.ROLE_SYSTEM:
+                role = self.facts.system_role
+            case _:
+                role = "user"
+        return [{"role": role, "content": self._content(message, path)}]
+
+    def _content(self, message: content_pb2.Message, path: str) -> str | list[dict[str, Any]]:
+        """Return a lone text as a string, which every look-alike takes."""
+        listed = []
+        for number, part in enumerate(message.parts):
+            place = f"{path}.parts[{number}]"
+            item = self._content_part(part, place)
+            if part.HasField("cache"):
+                self._hint(part, item, place, user=message.role == content_pb2.ROLE_USER)
+            listed.append(item)
+        if len(listed) == 1 and listed[0].keys() == {"type", "text"}:
+            text: str = listed[0]["text"]
+            return text
+        return listed
+
+    def _content_part(self, part: content_pb2.Part, path: str) -> dict[str, Any]:
+        kind = part.WhichOneof("kind")
+        if kind == "text":
+            return {"type": "text", "text": part.text}
+        if kind == "media":
+            return media_part(part.media, f"{path}.media", self.quirks)
+        raise UnsupportedFeatureError(path, f"Chat Completions takes no {kind} here.")
+
+    def _hint(self, part: content_pb2.Part, item: dict[str, Any], path: str, *, user: bool) -> None:
+        """Mark a content part as the end of a prefix to be cached.
+
+        `cache_control` is documented for text, the breakpoint for whatever a user says
+        (`qwen.md` section 3, `openrouter.md` section 3, `openai.md` section 3.1).
+        """
+        form = self.quirks.cache_hints
+        if form == "cache_control" and item["type"] == "text":
+            item["cache_control"] = {"type": "ephemeral"}
+        elif form == "breakpoint" and user and self.facts.cache_breakpoints:
+            item["prompt_cache_breakpoint"] = {"mode": "explicit"}
+        else:
+            self.omissions.leave_out(f"{path}.cache")
+            return
+        if part.cache.HasField("ttl"):
+            self.omissions.leave_out(f"{path}.cache.ttl")
+
+    def _leave_out_hints(self, message: content_pb2.Message, path: str) -> None:
         for number, part in enumerate(message.parts):
             if part.HasField("cache"):
-                omissions.leave_out(f"{path}.parts[{number}].cache")
-        if message.role == content_pb2.ROLE_TOOL:
-            encoded.extend(
-                _tool_message(part.tool_result, f"{path}.parts[{number}].tool_result")
-                for number, part in enumerate(message.parts)
-            )
-        elif message.role == content_pb2.ROLE_ASSISTANT:
-            encoded.append(_assistant(message, path, quirks))
-        else:
-            content = _content(message.parts, path)
-            encoded.append({"role": _ROLES[message.role], "content": content})
-    return encoded
+                self.omissions.leave_out(f"{path}.parts[{number}].cache")
 
+    def _assistant(self, message: content_pb2.Message, path: str) -> dict[str, Any]:
+        texts: list[str] = []
+        refusals: list[str] = []
+        calls: list[dict[str, Any]] = []
+        for number, part in enumerate(message.parts):
+            match part.WhichOneof("kind"):
+                case "text":
+                    texts.append(part.text)
+                case "refusal":
+                    (refusals if self.quirks.refusal_field else texts).append(part.refusal)
+                case "tool_call":
+                    calls.append(self._call(part.tool_call))
+                case "reasoning":
+                    pass
+                case kind:
+                    raise UnsupportedFeatureError(
+                        f"{path}.parts[{number}]", f"Chat Completions takes no {kind} here."
+                    )
+        encoded: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None}
+        if refusals:
+            encoded["refusal"] = "".join(refusals)
+        if calls:
+            encoded["tool_calls"] = calls
+        self.echo.put(message, encoded, path)
+        if encoded["content"] is None and not calls and not refusals:
+            # A turn of reasoning alone: null content without calls is refused.
+            encoded["content"] = ""
+        return encoded
 
-def _content(parts: Iterable[content_pb2.Part], path: str) -> str | list[dict[str, Any]]:
-    """Return a lone text as a string, which every look-alike takes."""
-    listed = [_content_part(part, f"{path}.parts[{n}]") for n, part in enumerate(parts)]
-    if len(listed) == 1 and listed[0]["type"] == "text":
-        text: str = listed[0]["text"]
-        return text
-    return listed
+    def _call(self, call: content_pb2.ToolCall) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments_json}
+        return {"id": self.ids.wire(call.id), "type": "function", "function": function}
 
-
-def _content_part(part: content_pb2.Part, path: str) -> dict[str, Any]:
-    kind = part.WhichOneof("kind")
-    if kind == "text":
-        return {"type": "text", "text": part.text}
-    if kind == "media":
-        return _media(part.media, f"{path}.media")
-    raise UnsupportedFeatureError(path, f"Chat Completions takes no {kind} here.")
-
-
-def _media(media: content_pb2.Media, path: str) -> dict[str, Any]:
-    source = media.WhichOneof("source")
-    mime_type = media.mime_type.lower()
-    if mime_type.startswith("image/") and source != "file_id":
-        return {"type": "image_url", "image_url": {"url": _url(media)}}
-    if mime_type.startswith("audio/"):
-        audio_format = _AUDIO_FORMATS.get(mime_type)
-        if audio_format is None or source != "data":
-            raise UnsupportedFeatureError(path, "Audio must be WAV or MP3, as bytes.")
-        audio = {"data": bodies.base64_data(media), "format": audio_format}
-        return {"type": "input_audio", "input_audio": audio}
-    if mime_type.startswith("video/"):
-        raise UnsupportedFeatureError(path, "Chat Completions takes no video.")
-    if source == "file_id":
-        return {"type": "file", "file": {"file_id": media.file_id}}
-    if source == "uri":
-        raise UnsupportedFeatureError(
-            f"{path}.uri", "Chat Completions takes files as bytes or by file_id, not by URL."
-        )
-    file = {"filename": media.name or "file", "file_data": _url(media)}
-    return {"type": "file", "file": file}
-
-
-def _url(media: content_pb2.Media) -> str:
-    return media.uri if media.WhichOneof("source") == "uri" else bodies.data_url(media)
-
-
-def _assistant(message: content_pb2.Message, path: str, quirks: Quirks) -> dict[str, Any]:
-    texts: list[str] = []
-    reasoning: list[str] = []
-    refusals: list[str] = []
-    calls: list[dict[str, Any]] = []
-    for number, part in enumerate(message.parts):
-        match part.WhichOneof("kind"):
-            case "text":
-                texts.append(part.text)
-            case "refusal":
-                refusals.append(part.refusal)
-            case "reasoning":
-                reasoning.append(part.reasoning.text)
-            case "tool_call":
-                call = part.tool_call
-                function = {"name": call.name, "arguments": call.arguments_json}
-                calls.append({"id": call.id, "type": "function", "function": function})
-            case kind:
+    def _tool_message(self, result: content_pb2.ToolResult, path: str) -> dict[str, Any]:
+        content: list[dict[str, Any]] = []
+        for number, part in enumerate(result.parts):
+            place = f"{path}.parts[{number}]"
+            if part.WhichOneof("kind") != "text" and not self.quirks.tool_result_images:
                 raise UnsupportedFeatureError(
-                    f"{path}.parts[{number}]", f"Chat Completions takes no {kind} here."
+                    place, "This provider takes only text in tool results."
                 )
-    encoded: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None}
-    if refusals:
-        encoded["refusal"] = "".join(refusals)
-    if reasoning and quirks.reasoning_echo_field:
-        encoded[quirks.reasoning_echo_field] = "".join(reasoning)
-    if calls:
-        encoded["tool_calls"] = calls
-    elif encoded["content"] is None and not refusals:
-        # A turn of reasoning alone: null content without calls is refused.
-        encoded["content"] = ""
-    return encoded
-
-
-def _tool_message(result: content_pb2.ToolResult, path: str) -> dict[str, Any]:
-    texts = []
-    for number, part in enumerate(result.parts):
-        if part.WhichOneof("kind") != "text":
-            raise UnsupportedFeatureError(
-                f"{path}.parts[{number}]", "Chat Completions takes only text in tool results."
-            )
-        texts.append(part.text)
-    if result.is_error:
-        texts.insert(0, TOOL_ERROR_PREFIX + (texts.pop(0) if texts else "the tool failed"))
-    content = (
-        texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts] or ""
-    )
-    return {"role": "tool", "tool_call_id": result.tool_call_id, "content": content}
+            content.append(self._content_part(part, place))
+        if result.is_error:
+            if content and content[0]["type"] == "text":
+                content[0]["text"] = bodies.TOOL_ERROR_PREFIX + content[0]["text"]
+            else:
+                content.insert(0, {"type": "text", "text": _TOOL_FAILED})
+        call_id = self.ids.wire(result.tool_call_id)
+        lone = len(content) == 1 and content[0]["type"] == "text"
+        said = content[0]["text"] if lone else content or ""
+        return {"role": "tool", "tool_call_id": call_id, "content": said}

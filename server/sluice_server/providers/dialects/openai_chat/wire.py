@@ -4,6 +4,9 @@ Unknown fields are skipped while parsing. Every field is optional, since
 look-alikes leave out any of them (`openai-compatible.md` section 10, rule 2).
 An odd usage block must not spoil a good answer, so there is a second shape that
 does without it.
+
+No shape can hold itself, so none is tracked for reference cycles (`gc`): there is
+one of most of them per token.
 """
 
 from __future__ import annotations
@@ -12,37 +15,22 @@ from typing import Any
 
 import msgspec
 
+from sluice_server.providers.openai_family.logprobs import TokenLogprob
 
-class Function(msgspec.Struct):
+
+class Function(msgspec.Struct, gc=False):
     """A call's function; Mistral sends arguments as an object at times."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(msgspec.Struct, gc=False):
     """A call or a fragment of one; `index` is its key (section 4, rule 2)."""
 
     index: int | None = None
     id: str | None = None
     function: Function | None = None
-
-
-class TopLogprob(msgspec.Struct):
-    """An alternative token."""
-
-    token: str = ""
-    logprob: float = 0.0
-    bytes: list[int] | None = None
-
-
-class TokenLogprob(msgspec.Struct):
-    """A token that was sent, with its alternatives."""
-
-    token: str = ""
-    logprob: float = 0.0
-    bytes: list[int] | None = None
-    top_logprobs: list[TopLogprob] | None = None
 
 
 class Logprobs(msgspec.Struct):
@@ -51,17 +39,23 @@ class Logprobs(msgspec.Struct):
     content: list[TokenLogprob] | None = None
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     """What a chunk adds, or a whole message."""
 
     content: str | list[Any] | None = None
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
+    reasoning_details: list[Any] | None = None
+    """OpenRouter's fragments, whose merged array it wants back."""
     tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+    """What came before `tool_calls`: one call without an id (`openai.md` section 7)."""
+    annotations: list[Any] | None = None
+    """Sources of the text."""
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """One of the answers; Sluice asks for one."""
 
     index: int | None = None
@@ -73,7 +67,7 @@ class Choice(msgspec.Struct):
     logprobs: Logprobs | None = None
 
 
-class TokenDetails(msgspec.Struct):
+class TokenDetails(msgspec.Struct, gc=False):
     """Parts of a token count."""
 
     cached_tokens: int | None = None
@@ -81,7 +75,13 @@ class TokenDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
 
 
-class Usage(msgspec.Struct):
+class CostDetails(msgspec.Struct, gc=False):
+    """What a turn cost at who served it, where the caller's own key paid there."""
+
+    upstream_inference_cost: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Usage(msgspec.Struct, gc=False):
     """Token counts; details are parts of the totals (section 4)."""
 
     prompt_tokens: int | None = None
@@ -90,45 +90,40 @@ class Usage(msgspec.Struct):
     completion_tokens_details: TokenDetails | None = None
     prompt_cache_hit_tokens: int | None = None
     """DeepSeek's name for cached tokens (section 4 there)."""
+    cached_tokens: int | None = None
+    """Together's (recorded)."""
+    cost: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Raw, since a price is a decimal number, and an object at some."""
+    is_byok: bool | None = None
+    cost_details: CostDetails | None = None
 
 
-class Chunk(msgspec.Struct):
-    """A stream's chunk, or a whole completion: the two differ in one member."""
+class GroqExtras(msgspec.Struct, gc=False):
+    """Groq's own member of first and last chunks (section 2)."""
 
-    id: str | None = None
-    model: str | None = None
-    object: str | None = None
-    """"error" where older vLLM puts an error's members at top level (section 9)."""
-    choices: list[Choice] | None = None
     usage: Usage | None = None
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class ChunkWithOddUsage(msgspec.Struct):
+class ChunkWithOddUsage(msgspec.Struct, gc=False):
     """A chunk whose usage is not what `Usage` says, and is left alone."""
 
     id: str | None = None
     model: str | None = None
+    provider: str | None = None
+    """Who serves behind OpenRouter."""
     object: str | None = None
+    """"error" where older vLLM puts an error's members at top level (section 9)."""
     choices: list[Choice] | None = None
+    citations: list[Any] | None = None
+    """Perplexity's sources, all of them in every chunk (section 6)."""
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    status_code: int | None = None
+    """Cerebras: the status that an error would have had (`cerebras.md` section 3)."""
 
 
-class Model(msgspec.Struct):
-    """An entry of the model list, with the extras of look-alikes (section 1)."""
+class Chunk(ChunkWithOddUsage, gc=False):
+    """A stream's chunk, or a whole completion: the two differ in one member."""
 
-    id: str
-    created: int | float | None = None
-    name: str | None = None
-    description: str | None = None
-    context_window: int | None = None
-    context_length: int | None = None
-    max_context_length: int | None = None
-    max_model_len: int | None = None
-    max_completion_tokens: int | None = None
-
-
-class ModelList(msgspec.Struct):
-    """The model list; Together sends the bare array."""
-
-    data: list[Model]
+    usage: Usage | None = None
+    x_groq: GroqExtras | None = None
