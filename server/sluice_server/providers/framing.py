@@ -8,6 +8,7 @@ bounds, leftovers, and when an answer counts as whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -54,8 +55,13 @@ class Reader(Protocol):
         """Hand over what was held back so that it goes out as one delta."""
 
 
-def decoder(reader: Reader, *, content_type: str) -> Decoder:
+def decoder(
+    reader: Reader, *, content_type: str, stray: Callable[[bytes], None] | None = None
+) -> Decoder:
     """Return a decoder for a body of this media type.
+
+    `stray` is given what stood in an event stream without being of it, when the
+    connection ended; it may raise UpstreamError.
 
     Raises:
         ProviderProtocolError: a media type that no model answers with.
@@ -64,15 +70,16 @@ def decoder(reader: Reader, *, content_type: str) -> Decoder:
     if media_type == "application/json":
         return DocumentDecoder(reader)
     if media_type in _STREAM_TYPES:
-        return StreamDecoder(reader)
+        return StreamDecoder(reader, stray)
     raise ProviderProtocolError("The provider answered 200 with neither a stream nor JSON.")
 
 
 class StreamDecoder:
     """Reads `text/event-stream`. One instance serves one response."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, stray: Callable[[bytes], None] | None = None) -> None:
         self._sse = SseParser()
+        self._stray = stray
         self._reader = reader
         self._any = False
         self.ended = False
@@ -95,6 +102,8 @@ class StreamDecoder:
         except ProviderProtocolError:
             # Half an event is what a cut connection leaves behind.
             raise StreamTruncatedError("The provider's stream ended inside an event.") from None
+        if self._stray is not None and (stray := self._sse.stray):
+            self._stray(stray)
         if self._reader.finished:
             return
         if not self._any:

@@ -15,8 +15,11 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Default bound of one event. Eight MiB: an inline image in base64 fits, a
 server that never sends a line end does not take the process with it."""
 
-_BOM = b"\xef\xbb\xbf"
+MAX_STRAY_BYTES = 64 * 1024
+"""Most that is kept of lines that are no fields; errors are short."""
 
+_BOM = b"\xef\xbb\xbf"
+_UNUSED = (b":", b"id", b"retry")
 
 SseEvent: TypeAlias = tuple[bytes, bytes]
 """One dispatched event: the value of its `event` field, empty when there was
@@ -31,7 +34,17 @@ class SseTooLargeError(ValueError):
 class SseParser:
     """Turns any split of a byte stream into the same events."""
 
-    __slots__ = ("_data", "_head", "_max", "_name", "_partial", "_size", "_skip_lf")
+    __slots__ = (
+        "_data",
+        "_head",
+        "_max",
+        "_name",
+        "_partial",
+        "_size",
+        "_skip_lf",
+        "_stray",
+        "_stray_left",
+    )
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
@@ -41,6 +54,16 @@ class SseParser:
         self._head: bytes | None = b""
         self._name = b""
         self._data: list[bytes] = []
+        self._stray: list[bytes] = []
+        self._stray_left = MAX_STRAY_BYTES
+
+    @property
+    def stray(self) -> bytes:
+        """Lines that are no fields, up to a bound.
+
+        Not of the grammar, but of servers that put a bare JSON error into a stream.
+        """
+        return b"\n".join(self._stray)
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Return the events that `chunk` completes, in order.
@@ -112,6 +135,9 @@ class SseParser:
                 data.append(b"")
             elif line == b"event":
                 self._name = b""
+            elif self._stray_left > 0 and not line.startswith(_UNUSED):
+                self._stray.append(line[: self._stray_left])
+                self._stray_left -= len(line) + 1
         return events
 
     def _grow(self, size: int) -> None:
@@ -134,10 +160,12 @@ def _simple_events(chunk: bytes) -> list[SseEvent] | None:
     Nearly every chunk of nearly every provider is like that, and this costs a
     third of the general way. None sends the chunk there.
     """
-    if not (chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")) or b"\r" in chunk:
+    end = b"\n\n" if chunk.endswith(b"\n\n") else b"\r\n\r\n"
+    if not (chunk.startswith(b"data: ") and chunk.endswith(end)):
         return None
-    payloads = chunk[6:-2].split(b"\n\ndata: ")
+    payloads = chunk[6 : -len(end)].split(end + b"data: ")
     # Two line ends an event: with more there is something else between them.
-    if chunk.count(b"\n") != 2 * len(payloads):
+    ends = 2 * len(payloads)
+    if chunk.count(b"\n") != ends or chunk.count(b"\r") != (ends if len(end) == 4 else 0):
         return None
     return [(b"", payload) for payload in payloads]
