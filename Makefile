@@ -20,6 +20,9 @@ RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION)
 
+LITELLM_LOCK := tests/e2e/litellm/requirements.lock
+LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK))
+
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 # Settings of one machine; not committed.
@@ -28,7 +31,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e bench tools precommit check
+	test test-unit test-contract test-e2e bench tools litellm precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -80,9 +83,12 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		$(call locked_in,requirements.lock) -o requirements-build.lock
 	$(UV_COMPILE) --group dev -c requirements.lock -c requirements-build.lock \
 		$(call locked_in,requirements.lock requirements-build.lock) -o requirements-dev.lock
+	$(UV_COMPILE) --excludes $(dir $(LITELLM_LOCK))excludes.txt \
+		$(dir $(LITELLM_LOCK))requirements.in -o $(LITELLM_LOCK)
 
 docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.config.reference docs/reference
+	$(BIN)/python -m sluice_server.providers.table docs/reference
 
 ##@ Judge
 
@@ -119,10 +125,11 @@ proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compat
 docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
 	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
+	$(BIN)/python -m sluice_server.providers.table "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`.' >&2; exit 1; }
 
-test: tools lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+test: tools litellm lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
 
 test-unit: $(DEV) ## Tests of single rooms
@@ -131,7 +138,7 @@ test-unit: $(DEV) ## Tests of single rooms
 test-contract: $(DEV) ## Promises that hold for all dialects, errors, settings
 	$(BIN)/pytest tests/contract $(ARGS)
 
-test-e2e: $(DEV) tools ## A real server against real upstreams
+test-e2e: $(DEV) tools litellm ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: $(DEV) ## Measure against a bare relay on one pinned core
@@ -146,6 +153,8 @@ else
 tools:
 	@echo 'Go is missing: tests that need grpcurl or grpc-health-probe will be skipped.' >&2
 endif
+
+litellm: $(TOOLS)/$(LITELLM)/.built ## Build LiteLLM's proxy into .tools/bin, for tests to talk to
 
 ##@ Before a commit
 
@@ -182,4 +191,15 @@ $(TOOLS)/grpcurl-$(GRPCURL_VERSION):
 $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 	$(call GO_INSTALL,grpc-health-probe) -ldflags '-s -w' \
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
+	@touch $@
+
+# By uv, which needs seconds where pip needs a minute; without its cache, which
+# lies outside the checkout.
+$(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)
+	rm -rf $(TOOLS)/litellm-*
+	$(BIN)/python -m venv --without-pip $(TOOLS)/$(LITELLM)
+	$(BIN)/uv pip install --quiet --no-cache --no-python-downloads --no-deps --require-hashes \
+		--python $(TOOLS)/$(LITELLM)/bin/python -r $(LITELLM_LOCK)
+	@mkdir -p $(TOOLS)/bin
+	ln -sf ../$(LITELLM)/bin/litellm $(TOOLS)/bin/litellm
 	@touch $@

@@ -23,7 +23,8 @@ from sluice_server.config.faults import ConfigurationError
 from sluice_server.config.load import load
 from sluice_server.config.settings import Settings
 from sluice_server.local import LocalModelMissingError
-from sluice_server.providers.presets import KINDS
+from sluice_server.providers import registry
+from sluice_server.providers.plugins import PluginError
 from sluice_server.telemetry import logs
 
 LOCAL_READY_SECONDS = 60.0
@@ -59,9 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(
             options.config,
             environ=os.environ,
-            kinds=KINDS,
+            kinds=registry.kinds(),
             listen=getattr(options, "listen", None),
         )
+    except PluginError as error:
+        return _failed(error)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
@@ -71,11 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writer = logs.configure(settings.telemetry)
     try:
         return uvloop.run(_serve(settings, writer))
-    except (OSError, LocalModelMissingError) as error:
-        print(f"sluice-server: {error}", file=sys.stderr)
-        return 1
+    except (OSError, LocalModelMissingError, PluginError) as error:
+        return _failed(error)
     finally:
         writer.close()
+
+
+def _failed(error: Exception) -> int:
+    for line in str(error).splitlines():
+        print(f"sluice-server: {line}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from sluice.v1 import gateway_service_pb2_grpc
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOCKS = sorted(_ROOT.glob("requirements*.lock"))
+_TOOL_LOCKS = sorted(_ROOT.glob("tests/**/requirements.lock"))
 _PIN = re.compile(r"[A-Za-z0-9._-]+==[^\s;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
 
 
@@ -38,7 +39,9 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split("."))
 
 
-@pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: lock.name)
+@pytest.mark.parametrize(
+    "lock", [*_LOCKS, *_TOOL_LOCKS], ids=lambda lock: str(lock.relative_to(_ROOT))
+)
 def test_locks_pin_and_hash_everything_and_name_no_address(lock: Path) -> None:
     """Every locked package is one version with hashes, from no address in particular."""
     requirements = _requirements(lock)

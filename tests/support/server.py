@@ -14,7 +14,7 @@ import grpc
 
 from sluice_server.app import App
 from sluice_server.config.load import load
-from sluice_server.providers.presets import KINDS
+from sluice_server.providers import registry
 from tests.support.channels import NO_RETRIES, Options, Samples, channel_to, scrape, stub_on
 from tests.support.configuration import Config, write
 
@@ -45,7 +45,7 @@ class RunningServer:
 async def running(config: Config, options: Options = NO_RETRIES) -> AsyncIterator[RunningServer]:
     """Start a server with these settings and connect to it with these channel arguments."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = load(write(config, Path(folder)), environ={}, kinds=KINDS)
+        settings = load(write(config, Path(folder)), environ={}, kinds=registry.kinds())
         app = await App.start(settings)
         try:
             listen, health, metrics = app.listen_address, app.health_address, app.metrics_address

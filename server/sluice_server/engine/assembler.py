@@ -166,6 +166,9 @@ class Assembler:
 
     def logprobs(self, tokens: Sequence[event_pb2.TokenLogprob]) -> None:
         """Send log-probs behind the text that they belong to."""
+        if self._current is not None and self._current.silent:
+            # Its part has not started for the caller.
+            return
         if self._rules.stream and tokens:
             part = self._current or self._open(TEXT)
             self._emit_pending(part)
@@ -341,7 +344,9 @@ class Assembler:
         self._emit_pending(part)
         part.open = False
         if part.call is not None:
-            part.call.arguments_json = "".join(part.pieces).strip() or "{}"
+            written = "".join(part.pieces).strip()
+            # "null" is how some models write that there are none (recorded at Groq).
+            part.call.arguments_json = "{}" if written in ("", "null") else written
             self._judge.judge(part.call)
         if self._rules.stream:
             if part.silent:

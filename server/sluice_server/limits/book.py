@@ -14,11 +14,11 @@ from sluice.v1 import gateway_service_pb2, rate_limit_pb2
 MAX_BUCKETS = 10_000
 """Buckets kept, the oldest forgotten first: model names are the caller's."""
 
-_Key = tuple[str, str, str, int]
+_Key = tuple[str, str, str, int, int]
 
 
 class RateLimitBook:
-    """Buckets by provider, quota scope, model and unit."""
+    """Buckets by provider, quota scope, model, unit and window."""
 
     def __init__(self) -> None:
         self._buckets: dict[_Key, rate_limit_pb2.RateLimitBucket] = {}
@@ -35,7 +35,7 @@ class RateLimitBook:
         """Keep what one response stated; without buckets nothing changes."""
         for bucket in buckets:
             bucket.provider, bucket.quota_scope, bucket.model = provider, scope, model
-            key = (provider, scope, model, bucket.unit)
+            key = (provider, scope, model, bucket.unit, bucket.window.seconds)
             # Re-inserted, so that the oldest observation is the first.
             self._buckets.pop(key, None)
             self._buckets[key] = bucket

@@ -129,6 +129,9 @@ class Provider:
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)
         if url is None:
+            # Bounded, since paths may hold the model, which is the caller's word.
+            if len(self._urls) >= _MAX_PREPARED:
+                self._urls.clear()
             url = self._urls[path] = httpx.URL(self._base_url + path)
         return url
 

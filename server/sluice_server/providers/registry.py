@@ -1,15 +1,44 @@
-"""Builds providers from settings. The rows themselves are in `presets`."""
+"""The kinds there are, and providers built from settings. Rows of kinds are in `presets`."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 from sluice_server.config import settings
-from sluice_server.providers.presets import PRESETS
+from sluice_server.config.kinds import ProviderKind
+from sluice_server.providers import plugins
+from sluice_server.providers.presets import EMBEDDED, PRESETS, Preset
 from sluice_server.providers.provider import Patience, Provider
 
 
+@functools.cache
+def available() -> Mapping[str, Preset]:
+    """Return all kinds by name, those of installed packages included, which load once.
+
+    Raises:
+        PluginError: a package brings kinds that cannot be used.
+    """
+    brought = {preset.kind.name: preset for preset in plugins.load(PRESETS)}
+    return {**PRESETS, **brought}
+
+
+def kinds() -> Mapping[str, ProviderKind]:
+    """Return what the configuration must know about the kinds that it may name.
+
+    Raises:
+        PluginError: as `available`.
+    """
+    return {name: preset.kind for name, preset in available().items() if name != EMBEDDED}
+
+
 def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts) -> Provider:
-    """Return the provider that `configured` describes; `load` has judged it."""
-    preset = PRESETS[configured.kind]
+    """Return the provider that `configured` describes; `load` has judged it.
+
+    Raises:
+        PluginError: its kind is a package's, which fails to make the dialect.
+    """
+    preset = available()[configured.kind]
     return Provider(
         name=name,
         dialect=preset.dialect(configured),
@@ -24,5 +53,9 @@ def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts)
             idle=timeouts.idle_seconds,
         ),
         models=configured.models,
-        reuse_connections=preset.reuse_connections,
+        reuse_connections=(
+            preset.reuse_connections
+            if configured.reuse_connections is None
+            else configured.reuse_connections
+        ),
     )

@@ -207,7 +207,6 @@ def test_odd_error_is_still_the_providers(error: bytes) -> None:
         b'{"choices": {"index": "x"}}',
         b'{"choices": [{"delta": {"content": 5}}]}',
         b'{"choices": [{"delta": {"content": "\xff\xfe"}}]}',
-        b'{"choices": [{"delta": {"content": "\\ud800"}}]}',
         b'{"usage": 5, "choices": [{"delta": ',
         b'{"usage": 5, "choices": [{"delta": {"content": "\xff"}}]}',
         b'{"usage": 5, "x": ' + b"[" * 100_000,

@@ -68,6 +68,15 @@ def test_newest_word_counts() -> None:
     assert [(b.unit, b.remaining) for b in asked(book).buckets] == [(REQUESTS, 3), (TOKENS, 50)]
 
 
+def test_windows_of_one_unit_are_buckets_of_their_own() -> None:
+    """A limit of a minute and one of a day stand beside each other."""
+    minute, day = bucket(limit=10), bucket(limit=1000)
+    minute.window.seconds, day.window.seconds = 60, 86400
+    book = seen(minute, day)
+
+    assert [found.limit for found in asked(book).buckets] == [10, 1000]
+
+
 def test_response_without_limits_erases_nothing() -> None:
     """Silence is not news."""
     book = seen(bucket())

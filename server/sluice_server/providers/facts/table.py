@@ -25,13 +25,16 @@ class FactTable(Generic[FactsT]):
         """`rows` are dicts with `models`, `source` and any fields of `facts`.
 
         Raises:
-            ValueError: a row without models or source, or with an unknown fact.
+            ValueError: a row without a list of models or a source, or with an unknown fact.
         """
         self._facts = facts
         self._rows: list[tuple[tuple[str, ...], dict[str, Any]]] = []
         for row in rows:
             if not row.get("models") or not row.get("source"):
                 raise ValueError(f"A row of facts needs models and source: {row}")
+            if not isinstance(row["models"], list):
+                # The letters of a single pattern would be patterns of their own.
+                raise ValueError(f"The models of a row must be a list: {row}")  # noqa: TRY004 - a slip in the file
             values = {
                 name: value for name, value in row.items() if name not in {"models", "source"}
             }

@@ -2,43 +2,14 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice_server.errors import UpstreamError
-from tests.unit.providers.reading import (
-    DOCUMENT,
-    DONE,
-    STREAM,
-    Answer,
-    choice,
-    cut,
-    fragment,
-    read,
-    sse,
-    told,
-)
+from tests.fuzz.seeds import SEEDS, Seed
+from tests.unit.providers.reading import Answer, cut, read, told
 
-GOOD = sse(
-    {"id": "r", "model": "m", "choices": []},
-    choice(role="assistant", content=""),
-    choice(content="Hé😀"),
-    choice(reasoning="Hm"),
-    fragment(0, "a", "f", '{"x"'),
-    fragment(0, arguments=": 1}"),
-    choice(
-        content=[{"type": "text", "text": "x"}, {"type": "thinking", "thinking": [{"text": "y"}]}]
-    ),
-    b": ping\r\n\r\n",
-    choice("tool_calls"),
-    {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}},
-    DONE,
-)
-WHOLE = (
-    b'{"id":"r","choices":[{"index":0,"message":{"content":"Hi","tool_calls":[{"id":"a",'
-    b'"function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}],'
-    b'"usage":{"prompt_tokens":1,"completion_tokens":2},"error":null}'
-)
 PIECES = [
     b"data: ",
     b"\n\n",
@@ -58,6 +29,15 @@ PIECES = [
     b"\r",
     b"{}",
     b'"content":"x"}',
+    b"event: ",
+    b'{"type":"error","error":{',
+    b'{"type":"message_stop"}',
+    b'"type":"response.completed"',
+    b'"finishReason":"STOP"',
+    b'"index":-1',
+    b"[{",
+    b",",
+    b"}]",
 ]
 STREAMS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=6), max_size=14).map(b"".join)
 PLACES = st.lists(st.integers(0, 5000), max_size=4)
@@ -80,13 +60,13 @@ def mutated(data: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
     return data
 
 
-def assert_honest(answer: Answer, body: bytes) -> None:
+def assert_honest(answer: Answer, body: bytes, seed: Seed) -> None:
     """Assert that the answer ended well only if its bytes say so.
 
     Whatever else escapes decoder and assembler has failed the test already.
     """
     if answer.error is None:
-        assert b"[DONE]" in body or b"finish_reason" in body
+        assert any(end in body for end in seed.ends)
         assert told(answer.events) == answer.parts
     else:
         assert isinstance(answer.error, UpstreamError)
@@ -94,36 +74,42 @@ def assert_honest(answer: Answer, body: bytes) -> None:
         told(answer.events)
 
 
+@pytest.mark.parametrize("name", SEEDS)
 @given(body=STREAMS, places=PLACES)
-@settings(max_examples=200, deadline=None)
-def test_any_bytes_as_a_stream(body: bytes, places: list[int]) -> None:
+@settings(max_examples=60, deadline=None)
+def test_any_bytes(name: str, body: bytes, places: list[int]) -> None:
     """Arbitrary bytes never break out, and never end well without saying so."""
-    assert_honest(read(*cut(body, places)), body)
+    seed = SEEDS[name]
+    answer = read(*cut(body, places), content_type=seed.content_type, dialect=seed.dialect())
+
+    assert_honest(answer, body, seed)
 
 
+@pytest.mark.parametrize("name", SEEDS)
 @given(edits=EDITS, places=PLACES)
 @example(edits=[(0, 0, b'data: {"error":{"code":"\xc2\xb2"}}\n\n')], places=[])
 @example(edits=[(0, 0, b'data: {"usage":5,"choices":[\n\n')], places=[])
 @example(edits=[(0, 0, b'data: {"usage":5,"id":"\xff"}\n\n')], places=[])
 @example(edits=[(0, 0, b'data: {"error":{"message":"\xff"}}\n\n')], places=[])
-@settings(max_examples=300, deadline=None)
-def test_mutated_stream(edits: list[tuple[int, int, bytes]], places: list[int]) -> None:
-    """A damaged stream is read as far as it goes, and is honest about its end."""
-    body = mutated(GOOD, edits)
+@settings(max_examples=150, deadline=None)
+def test_damaged_answer(name: str, edits: list[tuple[int, int, bytes]], places: list[int]) -> None:
+    """A damaged answer is read as far as it goes, and is honest about its end."""
+    seed = SEEDS[name]
+    body = mutated(seed.body, edits)
+    answer = read(*cut(body, places), content_type=seed.content_type, dialect=seed.dialect())
 
-    assert_honest(read(*cut(body, places), content_type=STREAM), body)
-
-
-@given(edits=EDITS, places=PLACES)
-@settings(max_examples=200, deadline=None)
-def test_mutated_document(edits: list[tuple[int, int, bytes]], places: list[int]) -> None:
-    """A damaged document is an answer or a failure, and nothing else."""
-    body = mutated(WHOLE, edits)
-
-    assert_honest(read(*cut(body, places), content_type=DOCUMENT), body)
+    assert_honest(answer, body, seed)
 
 
-def test_undamaged_ones_are_good() -> None:
-    """The seeds themselves are answers."""
-    assert read(GOOD).error is None
-    assert read(WHOLE, content_type=DOCUMENT).error is None
+@pytest.mark.parametrize("name", SEEDS)
+@given(places=st.lists(st.integers(0, 5000), max_size=40))
+@settings(max_examples=30, deadline=None)
+def test_undamaged_answer(name: str, places: list[int]) -> None:
+    """The answers themselves are good, however they are cut."""
+    seed = SEEDS[name]
+    whole = read(seed.body, content_type=seed.content_type, dialect=seed.dialect())
+    pieces = read(*cut(seed.body, places), content_type=seed.content_type, dialect=seed.dialect())
+
+    assert whole.error is None
+    assert told(pieces.events) == told(whole.events)
+    assert pieces.parts == whole.parts
