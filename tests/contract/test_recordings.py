@@ -46,11 +46,6 @@ MEANT = (
         "calls",
         "The model wrote null for no arguments, which becomes the object that callers can use.",
     ),
-    Meant(
-        "snowflake.chat.test-snowflake-test-snowflake-thinking.*",
-        "finish",
-        "An empty reason in a document that is whole counts as a natural end.",
-    ),
 )
 """All of them. A row that explains nothing fails the module."""
 

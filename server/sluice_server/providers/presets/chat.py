@@ -283,7 +283,7 @@ _SERVERS = (
         name="openai-compatible",
         base_url=None,
         key_variable=None,
-        quirks=_PLAIN,
+        quirks=dataclasses.replace(_PLAIN, limits="openai"),
         needs_key=False,
     ),
     LookAlike(

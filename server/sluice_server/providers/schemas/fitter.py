@@ -189,7 +189,8 @@ class Fitter:
                 self._fault(schema, "$ref", "break the circle of references")
                 return None
             found.append(target)
-            if "$ref" in target or ("allOf" in target and deep):
+            parts = target.get("allOf", ())
+            if "$ref" in target or (parts and (deep or len(parts) == 1)):
                 further = self._targets(target, (*chain, id(target)), deep=deep)
                 if further is None:
                     return None

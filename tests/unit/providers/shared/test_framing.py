@@ -149,9 +149,9 @@ def test_document_in_pieces() -> None:
     reader = Recorder()
     decoder = framing.DocumentDecoder(reader)
     assert not any(decoder.feed(piece) for piece in (b"\n \n", b'{"a"', b":1}", b"\n"))
-    assert not decoder.ended
+    before = decoder.ended
     decoder.close()
-    assert decoder.ended
+    assert (before, decoder.ended) == (False, True)
     assert reader.got == [b'{"a":1}', "flush"]
 
 
