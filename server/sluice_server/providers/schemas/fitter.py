@@ -29,6 +29,9 @@ _MOST_STEPS = 3 * MOST_SCHEMAS
 _ODD = re.compile(r"[^A-Za-z0-9_.-]")
 _COMPOSING = frozenset({"$defs", "$ref", "allOf", "definitions"})
 
+# A schema with one of these has a type, or its parts have one.
+_TYPED = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
+
 
 class Fitter:
     """Serves one schema text."""
@@ -318,20 +321,9 @@ class Fitter:
 
     def _must_say_all(self, schema: Schema, branches: list[Schema]) -> bool:
         """Tell whether each alternative must also say what stands beside the union."""
-        known = [self._plain_target(branch) for branch in branches]
-        if self._subset.typed and any("type" not in branch for branch in known):
+        if self._subset.typed and any(not _TYPED & branch.keys() for branch in branches):
             return True
-        return self._subset.closed and any(map(rewrites.names_objects, [schema, *known]))
-
-    def _plain_target(self, schema: Schema) -> Schema:
-        for _ in range(_DEEPEST):
-            if "$ref" not in schema:
-                break
-            target = self._references.target(schema)
-            if target is None:
-                break
-            schema = target
-        return schema
+        return self._subset.closed and rewrites.names_objects(schema)
 
     def _fit_objects(self, schema: Schema) -> None:
         objects.forbid_unevaluated(schema)
