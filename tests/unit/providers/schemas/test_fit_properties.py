@@ -169,7 +169,7 @@ def fitted(schema: Any, subset: Subset, *, strict: bool) -> str:
 
 
 @pytest.mark.parametrize("subset", SUBSETS, ids=lambda s: s.name)
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data(), schema=roots())
 def test_strict_answers_satisfy_the_caller(
     subset: Subset, data: st.DataObject, schema: Any
@@ -186,7 +186,7 @@ def test_strict_answers_satisfy_the_caller(
 
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("subset", SUBSETS, ids=lambda s: s.name)
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
 @given(schema=roots())
 def test_fitted_schema_is_a_fixed_point(subset: Subset, strict: bool, schema: Any) -> None:
     """What was fitted fits: it stays byte for byte, and is JSON Schema."""
@@ -197,7 +197,7 @@ def test_fitted_schema_is_a_fixed_point(subset: Subset, strict: bool, schema: An
 
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("subset", SUBSETS, ids=lambda s: s.name)
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
 @given(schema=roots())
 def test_refusals_name_existing_places(subset: Subset, strict: bool, schema: Any) -> None:
     """Every place that a refusal names is one in the caller's schema."""
