@@ -193,13 +193,12 @@ $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
 	@touch $@
 
-# By uv, which needs seconds where pip needs a minute; without its cache, which
-# lies outside the checkout.
+# By pip, which knows where this machine's packages come from.
 $(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)
 	rm -rf $(TOOLS)/litellm-*
 	$(BIN)/python -m venv --without-pip $(TOOLS)/$(LITELLM)
-	$(BIN)/uv pip install --quiet --no-cache --no-python-downloads --no-deps --require-hashes \
-		--python $(TOOLS)/$(LITELLM)/bin/python -r $(LITELLM_LOCK)
+	$(BIN)/python -m pip --python $(TOOLS)/$(LITELLM)/bin/python --disable-pip-version-check \
+		install --quiet --no-deps --no-compile --require-hashes -r $(LITELLM_LOCK)
 	@mkdir -p $(TOOLS)/bin
 	ln -sf ../$(LITELLM)/bin/litellm $(TOOLS)/bin/litellm
 	@touch $@

@@ -51,7 +51,9 @@ _TYPE_OF = {
     **dict.fromkeys(("maxProperties", "minProperties", "patternProperties"), "object"),
     **dict.fromkeys(("properties", "propertyNames", "required", "unevaluatedProperties"), "object"),
 }
-_NAMES_OBJECTS = frozenset({"additionalProperties", "properties", "required"})
+_NAMES_OBJECTS = frozenset(
+    {"additionalProperties", "properties", "required", "unevaluatedProperties"}
+)
 
 
 def constraints(schema: Schema) -> list[str]:
@@ -206,8 +208,13 @@ def split_types(schema: Schema, subset: Subset) -> Schema | None:
         return None
     if "number" in declared:
         declared = [name for name in declared if name != "integer"]
-    branches = [_of_type(schema, name) for name in declared]
-    return _union(schema, [branch for branch in branches if branch is not None], schema.at("type"))
+    branches = [b for name in declared if (b := _of_type(schema, name)) is not None]
+    if len(branches) < 2:
+        # The values are of one type, or of none that is declared: any of them will do.
+        kept = schema.copy()
+        kept["type"] = branches[0]["type"] if branches else declared[0]
+        return kept
+    return _union(schema, branches, schema.at("type"))
 
 
 def _of_type(schema: Schema, name: str) -> Schema | None:
