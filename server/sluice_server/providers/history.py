@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sluice.v1 import content_pb2
+from sluice_server.errors import FieldViolation, InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,9 @@ def calls_by_id(messages: Iterable[content_pb2.Message]) -> Mapping[str, content
         for part in message.parts
         if part.HasField("tool_call")
     }
+
+
+def altered(path: str) -> InvalidRequestError:
+    """Return the error for own state of the part at `path` that its issuer cannot have sent."""
+    description = "Send the provider state back as it was received, or leave it out."
+    return InvalidRequestError([FieldViolation(f"{path}.provider_state", description)])

@@ -11,7 +11,8 @@ _EVERY_TYPE = frozenset(values.TYPES)
 # `number` stands for what is not whole beside `integer`.
 _NUMBERS = frozenset({"integer", "number"})
 _DEEPEST = 4
-_MOST_STEPS = 20_000
+# Some tenths of a second; enough for a union of 150 objects.
+_MOST_STEPS = 50_000
 
 Resolve = Callable[[Schema], Schema | None]
 """Finds what the `$ref` of a schema leads to."""

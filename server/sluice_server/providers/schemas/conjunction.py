@@ -88,13 +88,17 @@ def both(one: Schema, other: Schema) -> Schema:
 
 def together(one: Schema, other: Schema) -> Schema:
     """Return a schema that says both, to be merged when it is looked at."""
-    if allows_all(one) or encode(one) == encode(other):
-        return other
-    if allows_all(other):
-        return one
+    # The same parts must give the same text, or recursive schemas would grow for ever.
+    parts = {encode(part): part for part in [*_parts(one), *_parts(other)] if not allows_all(part)}
+    if len(parts) < 2:
+        return next(iter(parts.values()), other)
     conjunction = Schema({}, other.place)
-    conjunction.put("allOf", [one, other], other.place)
+    conjunction.put("allOf", list(parts.values()), other.place)
     return conjunction
+
+
+def _parts(schema: Schema) -> list[Schema]:
+    return schema["allOf"] if schema.keys() == {"allOf"} else [schema]
 
 
 def _check_tied(one: Schema, other: Schema) -> None:

@@ -49,6 +49,7 @@ class Fitter:
         self._references = References(root)
         self._alternatives = Alternatives(self._references.target, narrowed=subset.closed)
         self._original: dict[str, Schema] = {**root.get("definitions", {}), **root.get("$defs", {})}
+        self._original_names = {id(held): name for name, held in self._original.items()}
         self._names: dict[Hashable, str] = {}
         self._taken = set(self._original)
         self._waiting: list[tuple[str, Schema]] = []
@@ -119,8 +120,8 @@ class Fitter:
 
     # One schema
 
-    def _take_step(self, schema: Schema) -> None:
-        self._steps += 1
+    def _take_step(self, schema: Schema, steps: int = 1) -> None:
+        self._steps += steps
         if self._steps > _MOST_STEPS:
             raise UnfitError({schema.place: TOO_MANY})
 
@@ -209,6 +210,8 @@ class Fitter:
         merged = everything(schema.place)
         unsaid: list[str] = []
         for part in self._atoms(schema):
+            # Each merge goes through the properties that are there already.
+            self._take_step(schema, 1 + len(merged.get("properties", ())) // 8)
             try:
                 merged = both(merged, part)
             except ConflictError as conflict:
@@ -240,7 +243,7 @@ class Fitter:
         name = target.place.removeprefix("/$defs/")
         if target is self._root or (f"/$defs/{name}" == target.place and "/" not in name):
             if target is not self._root:
-                plain = next(n for n, held in self._original.items() if held is target)
+                plain = self._original_names[id(target)]
                 self._name(target.place, plain, target)
             kept = Schema({"$ref": schema["$ref"]}, schema.place)
             if kept["$ref"].startswith("#/") or kept["$ref"] == "#":

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sluice.v1 import content_pb2
 from sluice.v1.gateway_service_pb2 import GenerateRequest
 from sluice_server.edge.validation import validate_generate
-from sluice_server.errors import UnsupportedFeatureError
+from sluice_server.errors import InvalidRequestError, UnsupportedFeatureError
 from sluice_server.providers.dialect import EncodedRequest
 from sluice_server.providers.dialects.anthropic import AnthropicMessages
 from tests.unit.providers.anthropic.building import (
@@ -213,7 +213,7 @@ def test_state_beside_content() -> None:
 def test_state_that_was_changed(kind: str, value: bytes) -> None:
     """State that is not what was issued is refused; nothing of it gets into the body."""
     part = {"reasoning": {"redacted": True}, **own(kind, value)}
-    with pytest.raises(UnsupportedFeatureError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         answer(part)
     assert caught.value.violations[0].field == "messages[1].parts[0].provider_state"
 
@@ -480,7 +480,7 @@ def test_any_history(
     found: EncodedRequest | UnsupportedFeatureError
     try:
         found = AnthropicMessages().encode(request, provider="up", model=model)
-    except UnsupportedFeatureError as error:
+    except (UnsupportedFeatureError, InvalidRequestError) as error:
         found = error
     if isinstance(found, UnsupportedFeatureError):
         assert exists(request, found.violations[0].field)

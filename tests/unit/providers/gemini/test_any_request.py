@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sluice.v1 import content_pb2
 from sluice_server.edge.validation import validate_generate
-from sluice_server.errors import UnsupportedFeatureError
+from sluice_server.errors import InvalidRequestError, UnsupportedFeatureError
 from sluice_server.providers.dialects.gemini import DEVELOPER_API, Gemini, code_assist, vertex
 from tests.unit.providers.gemini.building import (
     ask,
@@ -98,7 +98,7 @@ def test_any_history(model: str, messages: list[content_pb2.Message], surface: A
     dialect = Gemini(surface=surface)
     try:
         encoded = dialect.encode(request, provider="example", model=model)
-    except UnsupportedFeatureError as error:
+    except (UnsupportedFeatureError, InvalidRequestError) as error:
         refused = error.violations[0].field
     else:
         refused = ""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sluice.v1 import content_pb2
-from sluice_server.errors import UnsupportedFeatureError
+from sluice_server.errors import InvalidRequestError, UnsupportedFeatureError
 from sluice_server.providers.dialects.gemini import (
     DEVELOPER_API,
     Gemini,
@@ -245,7 +245,7 @@ def test_opaque_parts_return_verbatim() -> None:
 @pytest.mark.parametrize("state", ['{"text":"a"}]},{"role":"user"', "[]", "{"])
 def test_altered_state_cannot_break_the_body(state: str) -> None:
     """State that is no JSON object is refused by its path."""
-    with pytest.raises(UnsupportedFeatureError) as caught:
+    with pytest.raises(InvalidRequestError) as caught:
         parts(thought(redacted=True, part=state))
     assert caught.value.violations[0].field == "messages[1].parts[0].provider_state"
 

@@ -25,13 +25,12 @@ from sluice_server.providers.dialects.anthropic import caching
 from sluice_server.providers.dialects.anthropic.media import media_block
 from sluice_server.providers.facts.anthropic import AnthropicFacts
 from sluice_server.providers.framing import UNREADABLE
-from sluice_server.providers.history import Issuer
+from sluice_server.providers.history import Issuer, altered
 from sluice_server.providers.omissions import Omissions
 
 FAILED_TOOL = "The tool failed."
 """Said for a failed call without a result: the provider refuses an empty one."""
 
-_STATE_FAULT = "Send the provider state back as it was received, or leave it out."
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -214,7 +213,7 @@ class _Encoder:
             if "redacted_thinking" in own:
                 return {"type": "redacted_thinking", "data": own["redacted_thinking"].decode()}
         except UnicodeDecodeError:
-            raise UnsupportedFeatureError(f"{place}.provider_state", _STATE_FAULT) from None
+            raise altered(place) from None
         block = self._json_state(part, "block", place, _OBJECT)
         if block is None:
             self._omissions.leave_out(f"{place}.reasoning")
@@ -272,5 +271,5 @@ class _Encoder:
             value.decode()
             shape.decode(value)
         except UNREADABLE:
-            raise UnsupportedFeatureError(f"{place}.provider_state", _STATE_FAULT) from None
+            raise altered(place) from None
         return msgspec.Raw(value)

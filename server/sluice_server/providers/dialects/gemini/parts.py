@@ -13,6 +13,7 @@ from sluice_server.providers import bodies
 from sluice_server.providers.dialects.gemini.surface import Surface
 from sluice_server.providers.facts.gemini import GeminiFacts
 from sluice_server.providers.framing import UNREADABLE
+from sluice_server.providers.history import altered
 
 SKIP_VALIDATION = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Stands for the signature of a call that another model made (section 3.4, rule 5).
@@ -101,7 +102,7 @@ def opaque_part(value: bytes, path: str) -> msgspec.Raw:
         # Only the whole of it must not break the body around it.
         msgspec.json.decode(value)
     except UNREADABLE:
-        raise _altered(path) from None
+        raise altered(path) from None
     return msgspec.Raw(value)
 
 
@@ -110,10 +111,4 @@ def as_text(value: bytes, path: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise _altered(path) from None
-
-
-def _altered(path: str) -> UnsupportedFeatureError:
-    return UnsupportedFeatureError(
-        f"{path}.provider_state", "Send the state back as it was received."
-    )
+        raise altered(path) from None
