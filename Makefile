@@ -31,7 +31,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e bench tools litellm precommit check
+	test test-unit test-contract test-e2e bench tools litellm redis precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -129,16 +129,16 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`.' >&2; exit 1; }
 
-test: tools litellm lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+test: tools litellm redis lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
 
-test-unit: $(DEV) ## Tests of single rooms
+test-unit: $(DEV) redis ## Tests of single rooms
 	$(BIN)/pytest tests/unit $(ARGS)
 
 test-contract: $(DEV) ## Promises that hold for all dialects, errors, settings
 	$(BIN)/pytest tests/contract $(ARGS)
 
-test-e2e: $(DEV) tools litellm ## A real server against real upstreams
+test-e2e: $(DEV) tools litellm redis ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: $(DEV) ## Measure against a bare relay on one pinned core
@@ -155,6 +155,8 @@ tools:
 endif
 
 litellm: $(TOOLS)/$(LITELLM)/.built ## Build LiteLLM's proxy into .tools/bin, for tests to talk to
+
+redis: $(TOOLS)/bin/redis-server ## Get a redis-server into .tools/bin, for tests to share state in
 
 ##@ Before a commit
 
@@ -192,6 +194,33 @@ $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 	$(call GO_INSTALL,grpc-health-probe) -ldflags '-s -w' \
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
 	@touch $@
+
+# The machine's own one, else Debian's packages unpacked here, which needs no
+# root; without usable package lists, lists of our own. On Debian the program is
+# in redis-tools, and goes by its name.
+REDIS_PACKAGES := redis-server redis-tools libjemalloc2 liblzf1
+
+define unpack_redis
+	mkdir -p $(TOOLS)/redis/lists/partial && cd $(TOOLS)/redis && \
+	own="-o Dir::State::lists=$$PWD/lists -o Dir::Cache=$$PWD -o APT::Sandbox::User= -o Debug::NoLocking=1" && \
+	{ apt-get -qq -o APT::Sandbox::User= download $(REDIS_PACKAGES) || \
+		{ apt-get -qq $$own update && apt-get -qq $$own download $(REDIS_PACKAGES); }; } && \
+	for package in *.deb; do dpkg -x "$$package" . || exit 1; done && \
+	library=`echo "$$PWD"/usr/lib/*/liblzf.so.1` && \
+	printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$$@"\n' \
+		"$${library%/*}" "$$PWD/usr/bin/redis-server" >start && \
+	chmod +x start && ./start --version && \
+	rm -rf lists *.deb *.bin && ln -sf ../redis/start ../bin/redis-server
+endef
+
+$(TOOLS)/bin/redis-server:
+	@mkdir -p $(TOOLS)/bin; rm -rf $(TOOLS)/redis
+	@if program=`command -v redis-server`; then ln -sf "$$program" $@; \
+	elif (command -v apt-get && command -v dpkg) >/dev/null && ($(unpack_redis)); then :; \
+	elif [ "$$CI" = true ]; then \
+		echo 'redis-server is missing, and without it the tests would skip what they must prove.' >&2; exit 1; \
+	else \
+		echo 'redis-server is missing: tests of state that replicas share will be skipped.' >&2; fi
 
 # By pip, which knows where this machine's packages come from.
 $(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)

@@ -1,4 +1,4 @@
-"""The command line: `sluice-server serve | check`.
+"""The command line: `sluice-server serve | check | login`.
 
 Reads arguments, loads the configuration, handles signals and says what is going
 on in plain words. Everything else is done by `app` and below.
@@ -12,7 +12,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvloop
@@ -22,6 +22,8 @@ from sluice_server.app import App
 from sluice_server.config.faults import ConfigurationError
 from sluice_server.config.load import load
 from sluice_server.config.settings import Settings
+from sluice_server.credentials.oauth import login
+from sluice_server.credentials.oauth.store import SharedTokenStore
 from sluice_server.local import LocalModelMissingError
 from sluice_server.providers import registry
 from sluice_server.providers.plugins import PluginError
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "check":
         print(f"{options.config}: no faults.")
         return 0
+    if options.command == "login":
+        return _login(settings, options)
     writer = logs.configure(settings.telemetry)
     try:
         return uvloop.run(_serve(settings, writer))
@@ -78,6 +82,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error)
     finally:
         writer.close()
+
+
+def _login(settings: Settings, options: argparse.Namespace) -> int:
+    configured = options.config is not None
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    try:
+        target = login.find(settings, options.provider, options.credential, configured=configured)
+        uvloop.run(_log_in(settings, target, say))
+    except login.LoginError as error:
+        return _failed(error)
+    except KeyboardInterrupt:
+        return _failed(login.LoginError("The login was broken off; nothing was changed."))
+    say(login.next_step(target, configured=configured))
+    return 0
+
+
+async def _log_in(settings: Settings, target: login.Target, say: Callable[[str], None]) -> None:
+    redis = settings.state.redis
+    if redis is None:
+        await login.login(target, say)
+        return
+    # Only those who share state need what it takes.
+    from sluice_server.state.redis.values import RedisValues
+
+    values = RedisValues(redis.get_secret_value())
+    try:
+        await login.login(target, say, store=SharedTokenStore(values))
+    finally:
+        await values.aclose()
 
 
 def _failed(error: Exception) -> int:
@@ -107,6 +143,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument(
         "--config", type=Path, metavar="FILE", required=True, help="configuration, YAML"
+    )
+    log_in = commands.add_parser(
+        "login",
+        help="log in to a provider",
+        description="Log in with the account of a person, where a credential has an oauth grant "
+        "that wants one (device, openrouter). Without --config: openrouter only.",
+    )
+    log_in.add_argument("provider", metavar="PROVIDER", help="name of the provider")
+    log_in.add_argument("--config", type=Path, metavar="FILE", help="configuration, YAML")
+    log_in.add_argument(
+        "--credential", metavar="NAME", help="which credential, where several log in"
     )
     return parser
 

@@ -23,22 +23,40 @@ from sluice.v1 import metrics_pb2, model_pb2
 from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
 from sluice_server.catalog.nearest import nearest
 from sluice_server.config import settings
-from sluice_server.credentials.pool import Credential, CredentialPool
+from sluice_server.credentials.oauth.build import build as oauth_source
+from sluice_server.credentials.oauth.store import SharedTokenStore
+from sluice_server.credentials.pool import Pool
+from sluice_server.credentials.source import Credential, SecretSource
+from sluice_server.credentials.sources import source_of
+from sluice_server.credentials.standing import CredentialState
 from sluice_server.edge.callers import Callers
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
 from sluice_server.edge.rpc import RpcRunner
 from sluice_server.edge.server import health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
+from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.attempt import Services
+from sluice_server.engine.headroom import Headroom
+from sluice_server.engine.key_pages import KeyPages
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Planner, Upstream
 from sluice_server.engine.turn import Engine, TurnSettings
+from sluice_server.errors import SluiceError
 from sluice_server.health.board import HealthBoard, ProviderHealth
-from sluice_server.limits.book import RateLimitBook
+from sluice_server.limits.admission import Admission
+from sluice_server.limits.known import Known
+from sluice_server.limits.own import OwnLimits
+from sluice_server.limits.snapshot import RateLimits
 from sluice_server.local import EmbeddedModel, LocalModel, LocalState
 from sluice_server.providers import registry
 from sluice_server.providers.presets import EMBEDDED
+from sluice_server.state.locks import SharedValues
+from sluice_server.state.memory import MemoryQuotaStore, MemoryValues
+from sluice_server.state.quota import QuotaStore
+from sluice_server.state.redis import RedisQuotaStore, RedisValues
+from sluice_server.state.shared import SharedQuotaStore, SharedState
+from sluice_server.state.steady_values import SteadyValues
 from sluice_server.telemetry import names, tracing
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics, ModelLabels
@@ -116,11 +134,24 @@ class App:
         )
         # Exporting waits for the network, so it must not happen in the loop.
         self._stack.push_async_callback(asyncio.to_thread, trace.close)
-        upstreams = await self._upstreams()
+        await self._open_state()
+        headroom = Headroom()
+        upstreams = await self._upstreams(headroom)
         self._board = HealthBoard(upstreams, on_change=self._health_changed)
         for name, health in self._board.providers.items():
             self.metrics.provider_up.labels(name).set(int(health.usable))
-        limits = RateLimitBook()
+        own, known = OwnLimits(configured), Known()
+        limits = RateLimits(
+            self._store,
+            own,
+            known,
+            throttle_threshold=configured.limits.throttle_threshold,
+            rest=functools.partial(_rest, upstreams),
+        )
+        admission = Admission(self._store, configured.limits, own, known)
+        self._stack.push_async_callback(admission.aclose)
+        aftermath = Aftermath()
+        self._stack.push_async_callback(aftermath.aclose)
         recorder = Recorder(self._labels)
         self._ledger = Ledger(metrics=self.metrics, recorder=recorder)
         self._stack.callback(self._ledger.settle)
@@ -132,16 +163,29 @@ class App:
         )
         pacer.start()
         self._stack.push_async_callback(pacer.stop)
+        key_pages = KeyPages(self._store, upstreams)
+        key_pages.start()
+        self._stack.push_async_callback(key_pages.aclose)
         engine = Engine(
             Planner(
                 upstreams, configured.routes, nearest=nearest, known_models=self._catalog.known
             ),
-            Services(pacer, limits, self._board, self._ledger, trace),
+            Services(
+                pacer,
+                admission,
+                aftermath,
+                headroom,
+                key_pages,
+                self._board,
+                self._ledger,
+                trace,
+            ),
             TurnSettings(
                 max_attempts=configured.attempts.max_attempts,
                 max_message_bytes=configured.server.max_answer_bytes,
                 max_whole_bytes=configured.server.max_whole_answer_bytes,
             ),
+            own,
         )
         self._runner = RpcRunner(
             callers=Callers(configured.callers), ledger=self._ledger, tracing=trace
@@ -152,6 +196,7 @@ class App:
                 engine=engine,
                 catalog=self._catalog,
                 limits=limits,
+                admission=admission,
                 health=self._board,
                 ledger=self._ledger,
                 recorder=recorder,
@@ -167,7 +212,7 @@ class App:
         await self._publisher.start(self._board)
         await self._open_ports(servicer)
 
-    async def _upstreams(self) -> dict[str, Upstream]:
+    async def _upstreams(self, headroom: Headroom) -> dict[str, Upstream]:
         configured = self._settings
         sections = dict(configured.providers)
         if configured.local.enabled:
@@ -176,12 +221,59 @@ class App:
         for name, section in sections.items():
             provider = registry.build(name, section, configured.timeouts_of(name))
             self._stack.push_async_callback(provider.aclose)
-            pool = CredentialPool(
-                [Credential(entry.name, entry.api_key) for entry in section.credentials]
+            pool = Pool(
+                [
+                    Credential(entry.name, self._source(name, entry), entry.scope or "")
+                    for entry in section.credentials
+                ],
+                provider=name,
+                store=self._store,
+                locks=self._values,
+                strategy=section.strategy,
+                headroom=headroom.of(name),
+                keyless=not section.caller_keys,
+                on_change=functools.partial(self._credential_changed, name),
             )
+            self._stack.push_async_callback(pool.aclose)
             self._labels.declare(name, section.models or ())
-            upstreams[name] = Upstream(provider, pool)
+            upstreams[name] = Upstream(provider, pool, section.caller_keys)
         return upstreams
+
+    async def _open_state(self) -> None:
+        """Open what replicas share; without an address it is this process's own."""
+        address = self._settings.state.redis
+        self._store: QuotaStore
+        self._values: SharedValues
+        if address is None:
+            self._store, self._values = MemoryQuotaStore(), MemoryValues()
+        else:
+            url = address.get_secret_value()
+            remote = RedisValues(url)
+            self._store = SharedQuotaStore(RedisQuotaStore(url), on_change=self._sharing_changed)
+            self._values = SteadyValues(remote)
+            self._stack.push_async_callback(remote.aclose)
+        self._stack.push_async_callback(self._store.aclose)
+
+    def _source(self, provider: str, entry: settings.Credential) -> SecretSource:
+        if entry.oauth is None:
+            return source_of(entry)
+        # Replicas that share anything share accounts: a refresh token often works once.
+        shared = self._settings.state.redis is not None
+        store = SharedTokenStore(self._values) if shared else None
+        return oauth_source(provider, entry.name, entry.oauth, self._values, store)
+
+    def _credential_changed(self, provider: str, state: CredentialState) -> None:
+        _log.info(
+            names.CREDENTIAL_CHANGED,
+            provider=provider,
+            credential=state.name,
+            state=state.state.value,
+            message=state.reason,
+        )
+
+    def _sharing_changed(self, state: SharedState) -> None:
+        _log.warning(names.SHARED_STATE_CHANGED, up=state.up)
+        self.metrics.shared_state_up.set(int(state.up))
 
     async def _start_local(self, local: settings.Local) -> settings.Provider:
         """Start the embedded model; returns it as an ordinary provider's settings."""
@@ -298,7 +390,25 @@ class App:
         await self._stack.aclose()
 
 
+async def _rest(
+    upstreams: Mapping[str, Upstream], provider: str, credential: str, _scope: str
+) -> float:
+    """Return for how many seconds a credential still rests."""
+    pool = upstreams[provider].credentials
+    until = next((state.until for state in pool.states if state.name == credential), None)
+    return 0.0 if until is None else max(0.0, until - time.time())
+
+
 async def _list_models(upstream: Upstream) -> list[model_pb2.Model]:
-    credential = upstream.credentials.choose()
-    secret = credential.secret.get_secret_value() if credential else None
-    return await upstream.provider.list_models(secret=secret)
+    pool = upstream.credentials
+    credential = await pool.spare()
+    if credential is None:
+        return await upstream.provider.list_models(secret=None)
+    try:
+        secret = await credential.source.secret()
+        models = await upstream.provider.list_models(secret=secret.get_secret_value())
+    except SluiceError as error:
+        await pool.vetted(credential, error)
+        raise
+    await pool.vetted(credential, None)
+    return models

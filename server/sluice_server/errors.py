@@ -3,7 +3,7 @@
     SluiceError
     +-- RequestError                  the caller must change something
     |   +-- InvalidRequestError, UnsupportedFeatureError, ModelNotFoundError,
-    |   +-- CallerUnauthenticatedError, CallerForbiddenError,
+    |   +-- CallerUnauthenticatedError, CallerForbiddenError, CallerLimitedError,
     |   +-- CostLimitError, AnswerTooLargeError
     +-- UpstreamError                 somebody else's machine
     |   +-- ContextTooLongError, ProviderRejectedRequestError,
@@ -36,6 +36,15 @@ class FieldViolation(NamedTuple):
     """What to change. Holds no prompt, reply or argument text."""
 
 
+class QuotaViolation(NamedTuple):
+    """One limit without room, in the manner of google.rpc.QuotaFailure.Violation."""
+
+    subject: str
+    """Whose limit: provider, quota scope and model, or the own limit's name."""
+    description: str
+    """Unit, size and window. Holds no secret."""
+
+
 class SluiceError(Exception):
     """Base of all. `str(error)` is safe to log: no secret, no prompt, no reply."""
 
@@ -54,6 +63,8 @@ class SluiceError(Exception):
     """Seconds after which a retry makes sense; None when nobody knows."""
     attempts: int | None = None
     """Upstream calls made before giving up; None when it did not come to any."""
+    quota: tuple[QuotaViolation, ...] = ()
+    """The limits without room, where that is the reason."""
 
     def metadata(self) -> dict[str, str]:
         """Return the facts that may leave the process in ErrorInfo.metadata."""
@@ -127,6 +138,21 @@ class CallerForbiddenError(RequestError):
 
     reason = "CALLER_FORBIDDEN"
     code = "PERMISSION_DENIED"
+
+
+class CallerLimitedError(RequestError):
+    """The caller's own limit or budget is used up."""
+
+    reason = "CALLER_LIMITED"
+    code = "RESOURCE_EXHAUSTED"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, retry_after: float | None, quota: tuple[QuotaViolation, ...]
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.quota = quota
 
 
 class CostLimitError(RequestError):

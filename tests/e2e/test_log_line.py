@@ -22,8 +22,8 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
     upstream.reply(
         answer(ANSWER, ANSWER),
         failure(400, EXPLANATION),
-        failure(401, f"Incorrect API key provided: {API_KEY}", code="invalid_api_key"),
         sse(text(ANSWER), Stall()),
+        failure(401, f"Incorrect API key provided: {API_KEY}", code="invalid_api_key"),
     )
     async with (
         server_process(config) as server,
@@ -31,8 +31,7 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
     ):
         stub, metadata = stub_on(channel), (("authorization", f"Bearer {TOKEN}"),)
         good = await collect(stub.Generate(request(QUESTION), metadata=metadata))
-        for _ in range(2):
-            await collect_failure(stub.Generate(request(QUESTION), metadata=metadata))
+        await collect_failure(stub.Generate(request(QUESTION), metadata=metadata))
         left = stub.Generate(request(QUESTION), metadata=metadata)
         await read_one(left)
         left.cancel()
@@ -40,8 +39,10 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
         def finished() -> list[LogLine]:
             return [line for line in server.log if line["event"] == "call.finished"]
 
+        await server.wait_for_log(lambda _: len(finished()) >= 3)
+        await collect_failure(stub.Generate(request(QUESTION), metadata=metadata))
         await server.wait_for_log(lambda _: len(finished()) >= 4)
-        success, refused, rejected, cancelled = finished()
+        success, refused, cancelled, rejected = finished()
         assert success["generation_id"] == good.started.generation_id
         for line in finished():
             assert line["method"] == "Generate"
@@ -53,8 +54,8 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
         assert [line["code"] for line in finished()] == [
             "OK",
             "INVALID_ARGUMENT",
-            "FAILED_PRECONDITION",
             "CANCELLED",
+            "FAILED_PRECONDITION",
         ]
         assert (success["input_tokens"], success["output_tokens"]) == (10, 2)
         assert refused["reason"] == "PROVIDER_REJECTED_REQUEST"
@@ -64,4 +65,4 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
         for secret in (TOKEN, API_KEY, QUESTION, ANSWER, EXPLANATION):
             assert secret not in server.raw_log
     async with asyncio.timeout(5):
-        await upstream.requests[3].disconnected.wait()
+        await upstream.requests[2].disconnected.wait()

@@ -1,6 +1,6 @@
 """Programs of others that some tests drive.
 
-`make tools litellm` builds them; how is the Makefile's business. Here they are
+`make tools litellm redis` brings them; how is the Makefile's business. Here they are
 only found, and their absence is judged.
 """
 
@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).resolve().parents[2] / ".tools" / "bin"
 
 
 def tool(name: str) -> str:
-    """Return the path of a program that `make tools` or `make litellm` built.
+    """Return the path of a program that one of these tasks brought.
 
     Without it the test is skipped at home, where Go may be missing, and fails
     under `CI=true`, where a skipped promise would look like a kept one.
@@ -21,7 +21,7 @@ def tool(name: str) -> str:
     program = _FOLDER / name
     if program.is_file():
         return str(program)
-    reason = f"{name} is not built; `make tools litellm` does it, and needs Go for some"
+    reason = f"{name} is missing; `make tools litellm redis` brings it, and needs Go for some"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

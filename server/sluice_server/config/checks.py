@@ -32,6 +32,22 @@ PATHS: tuple[tuple[str, str], ...] = (
 )
 """Settings that name a file."""
 
+CREDENTIAL_FILES: tuple[tuple[str, ...], ...] = (
+    ("api_key_file",),
+    ("oauth", "key_file"),
+    ("oauth", "assertion_file"),
+)
+"""Settings of one credential that name a file."""
+
+CREDENTIAL_PATHS = (*CREDENTIAL_FILES, ("oauth", "token_directory"))
+"""Settings of one credential that name a place in the file system."""
+
+KEYS = ("api_key", "api_key_file", "api_key_command", "oauth")
+"""Ways to say what a credential is; each has exactly one."""
+
+KEY_COMMAND_PREFIX = "api_key_command_"
+"""Starts the settings that have a use beside `api_key_command` only."""
+
 _BOOL = TypeAdapter(bool)
 
 
@@ -43,7 +59,6 @@ def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
         _exposure(view),
         _files(view),
         _callers(view),
-        _state(view),
         _providers(view, kinds),
         _routes(view),
         _something_to_serve(view),
@@ -148,13 +163,21 @@ def _files(view: _View) -> Iterator[Finding]:
         path = view.at(*location)
         if not isinstance(path, str) or (location[0] == LOCAL and view.has_local is False):
             continue
-        try:
-            with Path(path).open("rb"):
-                pass
-        except OSError as error:
-            yield location, f"cannot be read: {error.strerror}"
-        except ValueError:
-            yield location, "must be the path of a file"
+        yield from _readable(location, path)
+
+
+def _readable(location: Location, path: str) -> Iterator[Finding]:
+    try:
+        # Opening a pipe would wait for whoever writes to it.
+        if Path(path).is_fifo():
+            yield location, "must be the path of a file, not of a pipe"
+            return
+        with Path(path).open("rb"):
+            pass
+    except OSError as error:
+        yield location, f"cannot be read: {error.strerror}"
+    except ValueError:
+        yield location, "must be the path of a file"
 
 
 def _callers(view: _View) -> Iterator[Finding]:
@@ -173,17 +196,6 @@ def _repeated(values: Iterable[tuple[Location, object]]) -> Iterator[Finding]:
             seen.add(value)
 
 
-def _state(view: _View) -> Iterator[Finding]:
-    if view.has("state", "redis"):
-        yield (
-            ("state", "redis"),
-            (
-                "is not available: this version keeps state in memory, each replica its own; "
-                "remove the key"
-            ),
-        )
-
-
 def _providers(view: _View, kinds: Mapping[str, ProviderKind]) -> Iterator[Finding]:
     for name in view.mapping("providers"):
         if name == LOCAL and view.has_local:
@@ -193,6 +205,8 @@ def _providers(view: _View, kinds: Mapping[str, ProviderKind]) -> Iterator[Findi
             )
         yield from _address(view, name)
         yield from _repetitions(view, name)
+        yield from _limited_models(view, name)
+        yield from _credentials(view, name)
         kind = view.at("providers", name, "kind")
         if not isinstance(kind, str):
             continue
@@ -235,6 +249,34 @@ def _repetitions(view: _View, name: str) -> Iterator[Finding]:
     yield from _repeated(((*place, key), key.lower()) for key in view.mapping(*place))
 
 
+def _credentials(view: _View, name: str) -> Iterator[Finding]:
+    for i in view.entries("providers", name, "credentials"):
+        place = ("providers", name, "credentials", i)
+        # A spoiled one was meant: it counts, and its own fault is told.
+        given = [key for key in KEYS if view.has(*place, key) or (*place, key) in view.spoiled]
+        if len(given) != 1 and isinstance(view.at(*place), dict):
+            has = f"; it has {' and '.join(given)}" if given else ""
+            yield place, f"needs exactly one of {', '.join(KEYS[:-1])} and {KEYS[-1]}{has}"
+        if given and KEYS[2] not in given:
+            for key in view.mapping(*place):
+                if key.startswith(KEY_COMMAND_PREFIX) and view.has(*place, key):
+                    yield (*place, key), "is of no use without api_key_command"
+        for file in CREDENTIAL_FILES:
+            path = view.at(*place, *file)
+            if isinstance(path, str) and (*place, *file) not in view.spoiled:
+                yield from _readable((*place, *file), path)
+
+
+def _limited_models(view: _View, name: str) -> Iterator[Finding]:
+    allowed = view.texts("providers", name, "models").values()
+    for model in view.mapping("providers", name, "model_limits"):
+        if allowed and model not in allowed:
+            yield (
+                ("providers", name, "model_limits", model),
+                f"names a model outside providers.{name}.models{nearest(model, allowed)}",
+            )
+
+
 def _kind(view: _View, name: str, kind: ProviderKind) -> Iterator[Finding]:
     for setting in sorted(EXTRA_SETTINGS - kind.settings):
         if view.has("providers", name, setting):
@@ -253,7 +295,9 @@ def _kind(view: _View, name: str, kind: ProviderKind) -> Iterator[Finding]:
     for setting in sorted(kind.required):
         if not view.has("providers", name, setting):
             yield ("providers", name, setting), f"is required by kind {kind.name}"
-    if kind.needs_key and not view.entries("providers", name, "credentials"):
+    # With callers' own keys a provider needs none of the operator's.
+    keyless = view.flag("providers", name, "caller_keys", default=False) is False
+    if kind.needs_key and keyless and not view.entries("providers", name, "credentials"):
         variable = kind.key_variable or "NAME_OF_A_VARIABLE"
         yield (
             ("providers", name, "credentials"),

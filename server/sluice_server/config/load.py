@@ -4,12 +4,12 @@ The order of things: YAML and `${NAME}` (`document`), each value alone (`shape`)
 each other (`checks`). All three add to one list of faults, told together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sluice_server.config import checks, shape
 from sluice_server.config.document import LARGEST_FILE_BYTES, Document, read
-from sluice_server.config.faults import ConfigurationError
+from sluice_server.config.faults import ConfigurationError, Location
 from sluice_server.config.kinds import ProviderKind
 from sluice_server.config.settings import Settings
 
@@ -65,11 +65,22 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
         document.seal()
         return document
     document = read(raw, environ)
-    for section, key in checks.PATHS:
-        holder = document.data.get(section)
+    for location in (*checks.PATHS, *_credential_paths(document)):
+        holder, key = shape.value_at(document.data, location[:-1]), location[-1]
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
             holder[key] = str(path.parent.absolute() / holder[key])
     return document
+
+
+def _credential_paths(document: Document) -> Iterator[Location]:
+    """Yield the places in this document where a credential may name a file."""
+    providers = document.data.get("providers")
+    for name in providers if isinstance(providers, dict) else ():
+        place = ("providers", name, "credentials")
+        entries = shape.value_at(document.data, place)
+        for i in range(len(entries)) if isinstance(entries, list) else ():
+            for path in checks.CREDENTIAL_PATHS:
+                yield (*place, i, *path)
 
 
 def _from_environment(environ: Mapping[str, str], kinds: Mapping[str, ProviderKind]) -> Document:

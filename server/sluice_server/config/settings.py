@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from sluice_server.config.oauth import Command, OAuth
 from sluice_server.config.values import (
     NOT_BOOLEAN,
     ApiKey,
@@ -67,6 +68,27 @@ class Tls(Section):
     compulsory (mutual TLS). Absent: clients show no certificate."""
 
 
+class OwnLimits(Section):
+    """Limits of the operator's own, kept before anything is sent.
+
+    What is absent is not limited. There is no budget in money: this version knows no prices.
+    """
+
+    requests_per_second: (
+        Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False), NOT_BOOLEAN] | None
+    ) = None
+    """Calls that may start per second. One second's worth may start at once, and at least one
+    call; 0.1 is a call every ten seconds."""
+
+    tokens_per_minute: Annotated[int, Field(ge=1, le=10**12), NOT_BOOLEAN] | None = None
+    """Input and output tokens per minute. A call takes its estimate when it starts and is charged
+    what it used when it ends. A minute's worth may be taken at once; a call that is larger than
+    that is refused."""
+
+    concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN] | None = None
+    """Calls that may run at the same time."""
+
+
 class Caller(Section):
     """Somebody who may call."""
 
@@ -77,15 +99,53 @@ class Caller(Section):
     """Bearer token the caller sends in `authorization` metadata. Secret, unique, at least 16
     characters: shorter ones can be guessed. Use `${NAME}`, not the token itself."""
 
+    priority: Literal["low", "normal"] = "normal"
+    """`low`: its calls leave the last part of every limit to others (`limits.throttle_threshold`)
+    and wait behind theirs. For batch work beside people who wait."""
+
+    limits: OwnLimits = OwnLimits()
+    """Limits of this caller, all its calls to all providers together."""
+
 
 class Credential(Section):
-    """One key of a provider. Several may be used in turn."""
+    """One key or account of a provider; several share the work.
+
+    Each has exactly one of `api_key`, `api_key_file`, `api_key_command` and `oauth`.
+    """
 
     name: Label
-    """What the key is called in logs and metrics. Unique within the provider."""
+    """What it is called in logs and metrics. Unique within the provider."""
 
-    api_key: ApiKey
+    api_key: ApiKey | None = None
     """The key. Secret. Use `${NAME}`, not the key itself."""
+
+    api_key_file: FilePath | None = None
+    """A file that holds the key and nothing else, such as a mounted Kubernetes secret; white space
+    around the key is ignored. Read again when it changes. A relative path starts at the config
+    file."""
+
+    api_key_command: Command | None = None
+    """A program that prints the key, with its arguments, each an entry of its own. Run without a
+    shell, and again when the provider refuses the key. Arguments are no secrets: they are shown
+    with the settings."""
+
+    api_key_command_timeout_seconds: Wait = 10.0
+    """How long the program may run, in seconds. Ten: it asks a password store over a network."""
+
+    api_key_command_refresh_seconds: Wait | None = None
+    """Age at which the printed key is replaced by running the program again, in seconds. Absent:
+    it is used until the provider refuses it."""
+
+    oauth: OAuth | None = None
+    """Access tokens in place of a key."""
+
+    scope: Label | None = None
+    """Name of the quota that this credential shares with others of the provider, as the keys of
+    one organisation do. When the provider limits one of them, all rest. Absent: a quota of its
+    own."""
+
+    limits: OwnLimits = OwnLimits()
+    """Limits of your own for this credential, all models together."""
 
 
 class Timeouts(Section):
@@ -164,7 +224,17 @@ class Provider(Section):
     connection: `connection`, `te`, `upgrade` and the like)."""
 
     credentials: tuple[Credential, ...] = ()
-    """Keys to use."""
+    """Keys and accounts to use."""
+
+    strategy: Literal["health", "round_robin", "failover"] = "health"
+    """Which of several credentials a call uses. `health`: more often those with more room and
+    fewer faults of late. `round_robin`: one after the other. `failover`: the first that can be
+    used, in the order written here. All pass over those that the provider refuses or limits."""
+
+    caller_keys: bool = False
+    """Let callers bring a key of their own in `sluice-provider-key` metadata, which is used in
+    place of `credentials` for that one call and never kept. Off: such metadata is refused, since
+    callers would choose who pays."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] | None = None
     """Models that may be called, by the provider's own names; also the list that is
@@ -193,6 +263,31 @@ class Provider(Section):
     timeouts: TimeoutOverrides | None = None
     """Timeouts that differ from the top-level ones."""
 
+    limits: OwnLimits = OwnLimits()
+    """Limits of your own for this provider, all its credentials and models together. They hold
+    beside what the provider itself says."""
+
+    model_limits: Mapping[ModelName, OwnLimits] = Field(default_factory=dict)
+    """Limits of your own for single models, by the provider's own names."""
+
+
+class Limits(Section):
+    """How calls wait for room."""
+
+    throttle_threshold: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NOT_BOOLEAN] = 0.8
+    """Share of a limit that calls of low priority may fill, above 0 to 1; past it GetRateLimits
+    says `throttled`. 0.8: a fifth stays free for people who wait."""
+
+    max_waiting: Annotated[int, Field(ge=0, le=1_000_000), NOT_BOOLEAN] = 1000
+    """Calls that may wait for room at the same time; further ones fail with OVERLOADED. A
+    thousand: they hold their requests in memory, and whoever comes later is better served by
+    another replica. 0: nobody waits."""
+
+    max_wait_seconds: Wait = 60.0
+    """Longest wait of a call for room, in seconds. A caller's own deadline may shorten it. Sixty:
+    most limits are per minute. A call that is known to have to wait longer fails at once and is
+    told how long."""
+
 
 class Local(Section):
     """The embedded model, served as provider `local`."""
@@ -220,11 +315,12 @@ class Local(Section):
 
 
 class State(Section):
-    """Where limits and health are remembered. This version keeps them in memory only."""
+    """What replicas share."""
 
     redis: SecretStr | None = None
-    """Address of a Redis or Valkey server that replicas share. Secret: it may hold a password.
-    Setting it is a fault in this version, which has no shared state."""
+    """Address of a Redis or Valkey server that replicas share: limits, cool-downs of credentials,
+    refresh locks and accounts. Secret: it may hold a password. Absent: each replica has its own.
+    Accounts are as durable as the server is set up to be (`appendonly yes`)."""
 
 
 class Attempts(Section):
@@ -351,6 +447,9 @@ class Settings(BaseSettings):
 
     timeouts: Timeouts = Timeouts()
     """How long an upstream may take."""
+
+    limits: Limits = Limits()
+    """How calls wait for room."""
 
     attempts: Attempts = Attempts()
     """How often a call is tried."""

@@ -1,57 +1,398 @@
-"""The keys of one provider, used in turn.
+"""The credentials of one provider: who may be used now, and what their calls proved.
 
-A key the provider refused is passed over while another one is left, so that
-one revoked key does not cost every second call; a later success clears it.
+A fault of the credential (refused, out of quota, too fast) makes it or its quota scope rest;
+nothing else counts against it, least of all bad requests, servers that fail and callers that
+leave. Cool-downs are shared through the quota store. How long they are is in `rests`, which of
+the usable ones comes first in `strategies`, where secrets come from in `sources` and `oauth`.
+A provider that takes no credential can be too fast for as well; there, None stands for one.
+
+A 403 is a fault only where the dialect found a code that blames the key, and so raised
+ProviderCredentialRejectedError. ProviderForbiddenError is about a model, a region or content:
+the key is good, and resting it would take it from all other calls.
+
+A key that a caller brings along is in no pool: it has no state, and calls with it change none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
 
-from pydantic import SecretStr
+from sluice_server.credentials import source
+from sluice_server.credentials.rests import (
+    JITTER,
+    OFFER_SECONDS,
+    PROBE_SECONDS,
+    Fault,
+    Rest,
+)
+from sluice_server.credentials.standing import CredentialState, Standing, State
+from sluice_server.credentials.strategies import Headroom, strategy_of
+from sluice_server.credentials.use import Use
+from sluice_server.errors import (
+    ProviderCredentialRejectedError,
+    ProviderQuotaExhaustedError,
+    ProviderRateLimitedError,
+    UpstreamError,
+)
+from sluice_server.state.locks import SharedValues
+from sluice_server.state.quota import QuotaStore
+
+__all__ = ["CredentialState", "Pool", "Standing", "State", "Use"]
+
+SHARED_SECONDS = 1.0
+"""Age at which the cool-downs that other replicas found are asked for again."""
+
+LOOK_AGAIN_SECONDS = 0.25
+"""Wait for a probe that is under way: how long it takes, nobody knows."""
+
+_ANONYMOUS = ""
+"""Stands for the credential of a provider that takes none."""
+
+_FAULTS: tuple[tuple[type[UpstreamError], Fault], ...] = (
+    (ProviderCredentialRejectedError, Fault.REJECTED),
+    (ProviderQuotaExhaustedError, Fault.EXHAUSTED),
+    (ProviderRateLimitedError, Fault.LIMITED),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A key under the alias that logs and metrics use."""
+class Pool:
+    """The credentials of one provider; empty for providers that need none."""
 
-    name: str
-    secret: SecretStr = field(repr=False)
+    def __init__(
+        self,
+        credentials: Sequence[source.Credential],
+        *,
+        provider: str,
+        store: QuotaStore,
+        locks: SharedValues | None = None,
+        strategy: str = "health",
+        headroom: Headroom = lambda _: 1.0,
+        keyless: bool = True,
+        on_change: Callable[[CredentialState], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """Make a pool.
 
-
-class CredentialPool:
-    """Hands out keys; empty for providers that need none."""
-
-    def __init__(self, credentials: Sequence[Credential]) -> None:
+        Args:
+            credentials: all of them, names unique, in the operator's order.
+            provider: name of the provider, which is part of the shared keys.
+            store: where cool-downs are shared.
+            locks: with them, one replica probes for all; without, each for itself.
+            strategy: `health`, `round_robin` or `failover`.
+            headroom: free share of a credential's limits, 0 to 1.
+            keyless: whether calls without a key make sense when there are no credentials.
+            on_change: is told when a credential's state becomes another one.
+            clock: as `time.monotonic`.
+            draw: gives random numbers of [0, 1).
+        """
         self.credentials = tuple(credentials)
-        self._next = 0
-        self._rejected: set[str] = set()
+        self.locks = locks
+        self._store = store
+        self._keyless = keyless
+        self._on_change = on_change
+        self._clock = clock
+        self._draw = draw
+        self._strategy = strategy_of(strategy, self.credentials, headroom=headroom, draw=draw)
+        self._rests: dict[str, tuple[Rest, ...]] = {}
+        self._by_key: dict[str, Rest] = {}
+        for credential in self.credentials:
+            own, scope = f"credential/{credential.name}", f"scope/{credential.quota_scope}"
+            self._rests[credential.name] = tuple(
+                self._rest(f"{provider}/{owner}/{fault.value}", fault)
+                for owner, fault in (
+                    (own, Fault.REJECTED),
+                    (own, Fault.NO_SECRET),
+                    (scope, Fault.EXHAUSTED),
+                    (scope, Fault.LIMITED),
+                )
+            )
+        if not self.credentials:
+            self._rests[_ANONYMOUS] = (self._rest(f"{provider}/limited", Fault.LIMITED),)
+        self._proven: set[str] = set()
+        self._told = {credential.name: State.HEALTHY for credential in self.credentials}
+        self._asked_at = float("-inf")
 
-    def choose(self) -> Credential | None:
-        """Return the next key in turn; None when the provider needs none."""
-        count = len(self.credentials)
-        if not count:
+    def _rest(self, key: str, fault: Fault) -> Rest:
+        return self._by_key.setdefault(key, Rest(key, fault))
+
+    @property
+    def proven(self) -> bool:
+        """Whether any credential is known to work."""
+        return bool(self._proven)
+
+    async def standing(self, *, excluded: frozenset[str] = frozenset()) -> Standing:
+        """Return who may be used now, best first.
+
+        The first may be one that comes back from a cool-down: it is offered to one call at a
+        time, and not to a call that was refused already while others are ready.
+
+        Args:
+            excluded: names of credentials that this call tried already.
+        """
+        await self._hear()
+        now = self._clock()
+        if not self.credentials:
+            return self._empty(now)
+        ready: list[source.Credential] = []
+        back: list[source.Credential] = []
+        blocked: list[source.Credential] = []
+        for credential in self.credentials:
+            if credential.name in excluded:
+                continue
+            rests = self._rests[credential.name]
+            if any(rest.blocks(now) for rest in rests):
+                blocked.append(credential)
+            elif any(rest.strikes for rest in rests):
+                back.append(credential)
+            else:
+                ready.append(credential)
+        ready = self._strategy.order(ready)
+        if excluded:
+            # It is not to be refused again and again, until its attempts are spent.
+            ready.sort(key=lambda credential: credential.name not in self._proven)
+        if back and not (excluded and ready):
+            self._offer(self._rests[back[0].name], now)
+            ready.insert(0, back[0])
+        waits = [self._wait(self._rests[credential.name], now) for credential in blocked]
+        wait = min((seconds for seconds in waits if seconds is not None), default=None)
+        refusal = None if ready else self._refusal(blocked, wait, now)
+        return Standing(tuple(ready), wait, refusal=refusal)
+
+    async def take(self, credential: source.Credential | None) -> Use | None:
+        """Begin to use a credential; None when it may no longer be used: choose again.
+
+        That is so when a cool-down began since, or when somebody else is its probe.
+        """
+        now = self._clock()
+        struck = [rest for rest in self._rests_of(credential) if rest.strikes]
+        if any(now < max(rest.until, rest.probed_until) for rest in struck):
             return None
-        for offset in range(count):
-            candidate = self.credentials[(self._next + offset) % count]
-            if candidate.name not in self._rejected:
-                self._next = (self._next + offset + 1) % count
-                return candidate
-        # All were refused: keep asking with each in turn, or a key that the
-        # operator re-enabled would never be seen to work.
-        candidate = self.credentials[self._next % count]
-        self._next = (self._next + 1) % count
-        return candidate
+        for rest in struck:
+            rest.probed_until = now + PROBE_SECONDS
+        use = Use(self, credential, now, struck)
+        if struck:
+            claimed = False
+            try:
+                claimed = await use.claim()
+            finally:
+                if not claimed:
+                    await use.give_up()
+            if not claimed:
+                self._offer(struck, now)
+                return None
+        return use
 
-    def rejected(self, credential: Credential) -> None:
-        """Learn that the provider refused this key."""
-        self._rejected.add(credential.name)
+    async def outcome(
+        self,
+        credential: source.Credential | None,
+        error: BaseException | None,
+        *,
+        started: float | None = None,
+    ) -> None:
+        """Learn how a call ended; see `Use`, which calls this.
 
-    def accepted(self, credential: Credential) -> None:
-        """Learn that the provider took this key."""
-        self._rejected.discard(credential.name)
+        Args:
+            credential: whose call it was; one that is not of this pool changes nothing.
+            error: why it failed; None when it succeeded.
+            started: moment of `time.monotonic` at which it was sent; None: just now.
+        """
+        rests = self._rests_of(credential)
+        if not rests:
+            return
+        name = _ANONYMOUS if credential is None else credential.name
+        now = self._clock()
+        started = now if started is None else started
+        if error is None:
+            self._proven.add(name)
+            self._strategy.learn(name, worked=True)
+            self._worked(rests, started)
+            return
+        fault = next((fault for leaf, fault in _FAULTS if isinstance(error, leaf)), None)
+        rest = next((rest for rest in rests if rest.fault is fault), None)
+        if rest is None or not isinstance(error, UpstreamError):
+            return
+        self._proven.discard(name)
+        self._strategy.learn(name, worked=False)
+        # Nobody knows when a person will replace a key.
+        stated = None if fault is Fault.REJECTED else error.retry_after
+        waitable = fault is Fault.LIMITED or stated is not None
+        seconds = rest.strike(
+            started=started,
+            now=now,
+            stated=stated,
+            waitable=waitable,
+            reason=str(error),
+            jitter=self._jitter,
+        )
+        if seconds is not None:
+            self._tell(rest)
+            await self._store.cool(rest.key, seconds)
 
-    def is_rejected(self, credential: Credential) -> bool:
-        """Tell whether the provider refused this key when it was last used."""
-        return credential.name in self._rejected
+    def no_secret(
+        self, credential: source.Credential, error: UpstreamError, *, started: float
+    ) -> None:
+        """Learn that a source had no secret. Other replicas may have one."""
+        for rest in self._rests_of(credential):
+            if rest.fault is Fault.NO_SECRET:
+                rest.strike(
+                    started=started,
+                    now=self._clock(),
+                    stated=error.retry_after,
+                    waitable=not isinstance(error, ProviderCredentialRejectedError),
+                    reason=str(error),
+                    jitter=self._jitter,
+                )
+                self._tell(rest)
+
+    async def vetted(self, credential: source.Credential, error: BaseException | None) -> None:
+        """Learn how a free request ended, such as a list of models.
+
+        It tells whether the key is known, but nothing of limits and credit.
+        """
+        if error is None:
+            known = {Fault.REJECTED, Fault.NO_SECRET}
+            rests = [rest for rest in self._rests_of(credential) if rest.fault in known]
+            self._worked(rests, self._clock())
+        elif isinstance(error, ProviderCredentialRejectedError):
+            await self.outcome(credential, error)
+
+    async def spare(self) -> source.Credential | None:
+        """Return one for work that is no call, such as listing models; None without any."""
+        if not self.credentials:
+            return None
+        await self._hear()
+        now = self._clock()
+
+        def end_of_rest(credential: source.Credential) -> float:
+            return max((r.until for r in self._rests[credential.name] if r.strikes), default=now)
+
+        return min(self.credentials, key=lambda credential: max(now, end_of_rest(credential)))
+
+    @property
+    def states(self) -> tuple[CredentialState, ...]:
+        """What is known of every credential."""
+        return tuple(self.state_of(credential) for credential in self.credentials)
+
+    def state_of(self, credential: source.Credential) -> CredentialState:
+        """Return what is known of one credential."""
+        struck = [rest for rest in self._rests_of(credential) if rest.strikes]
+        if not struck:
+            return CredentialState(credential.name, State.HEALTHY)
+        # What needs a person stands first.
+        dead = [r for r in struck if not r.waitable and r.fault is not Fault.EXHAUSTED]
+        rest = max(dead or struck, key=lambda r: r.until)
+        state = State.REJECTED if dead else State.COOLING
+        if dead and _needs_login(credential):
+            state = State.NEEDS_LOGIN
+        until = time.time() + rest.until - self._clock()
+        return CredentialState(credential.name, state, until, rest.reason)
+
+    def is_rejected(self, credential: source.Credential) -> bool:
+        """Tell whether a person must do something about this credential."""
+        return self.state_of(credential).state in {State.REJECTED, State.NEEDS_LOGIN}
+
+    async def still_free(self, rests: Sequence[Rest]) -> bool:
+        """Ask the store whether none of `rests` was made to rest again by another replica."""
+        now = self._clock()
+        left = await self._store.cooling([rest.key for rest in rests])
+        self._learn(left.items(), now)
+        return not any(rest.rests(now) for rest in rests)
+
+    async def aclose(self) -> None:
+        """Stop what the sources run in the background."""
+        for credential in self.credentials:
+            await credential.source.aclose()
+
+    async def _hear(self) -> None:
+        """Ask at times what other replicas found; meanwhile calls go by what is known."""
+        now = self._clock()
+        if now - self._asked_at < SHARED_SECONDS:
+            return
+        self._asked_at = now
+        self._learn((await self._store.cooling(tuple(self._by_key))).items(), now)
+
+    def _learn(self, left: Iterable[tuple[str, float]], now: float) -> None:
+        for key, seconds in left:
+            self._by_key[key].learn(seconds, now=now)
+            self._tell(self._by_key[key])
+
+    def _worked(self, rests: Iterable[Rest], started: float) -> None:
+        for rest in rests:
+            if rest.strikes:
+                rest.worked(started=started)
+                self._tell(rest)
+
+    def _tell(self, rest: Rest) -> None:
+        for credential in self.credentials:
+            if any(own is rest for own in self._rests[credential.name]):
+                state = self.state_of(credential)
+                if state.state is not self._told[credential.name]:
+                    self._told[credential.name] = state.state
+                    self._on_change(state)
+
+    def _rests_of(self, credential: source.Credential | None) -> tuple[Rest, ...]:
+        return self._rests.get(_ANONYMOUS if credential is None else credential.name, ())
+
+    def _offer(self, rests: Iterable[Rest], now: float) -> None:
+        for rest in rests:
+            if rest.strikes:
+                rest.offered_until = now + OFFER_SECONDS
+
+    def _jitter(self) -> float:
+        return 1 - JITTER + 2 * JITTER * self._draw()
+
+    def _empty(self, now: float) -> Standing:
+        if not self._keyless:
+            refusal = ProviderCredentialRejectedError(
+                "The gateway has no key for this provider; "
+                "bring one in sluice-provider-key metadata."
+            )
+            return Standing(refusal=refusal)
+        rests = self._rests[_ANONYMOUS]
+        if any(rest.blocks(now) for rest in rests):
+            return Standing(wait=self._wait(rests, now), needs_none=True)
+        self._offer(rests, now)
+        return Standing(needs_none=True)
+
+    def _refusal(
+        self, blocked: Sequence[source.Credential], wait: float | None, now: float
+    ) -> UpstreamError | None:
+        if not blocked:
+            return None
+        if wait is not None:
+            return ProviderRateLimitedError(
+                "Every credential of the provider rests after a limit.", retry_after=wait
+            )
+        struck = [rest for c in blocked for rest in self._rests[c.name] if rest.blocks(now)]
+        if any(rest.fault is Fault.EXHAUSTED for rest in struck):
+            return ProviderQuotaExhaustedError("The provider's quota or credit is used up.")
+        return ProviderCredentialRejectedError(
+            "No credential of the provider works; the operator must see to them."
+        )
+
+    def _wait(self, rests: Iterable[Rest], now: float) -> float | None:
+        """Return the seconds that waiting for this credential takes; None: it does not help.
+
+        Nobody waits for a key to be mended or for credit to be bought, but for what the provider
+        said itself, and for a probe that is under way.
+        """
+        longest = 0.0
+        for rest in rests:
+            if not rest.blocks(now):
+                continue
+            if rest.half_open(now):
+                longest = max(longest, LOOK_AGAIN_SECONDS)
+            elif rest.waitable:
+                longest = max(longest, rest.until - now)
+            else:
+                return None
+        return longest
+
+
+def _needs_login(credential: source.Credential) -> bool:
+    """Tell whether the account was logged out; keys have no such state."""
+    state = getattr(credential.source, "state", None)
+    return getattr(state, "status", "") == "login_needed"

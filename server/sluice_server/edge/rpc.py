@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
 import structlog
+from pydantic import SecretStr
 
 from sluice_server.edge.callers import Callers
 from sluice_server.edge.status import refusal
@@ -34,6 +35,9 @@ from sluice_server.telemetry import names
 from sluice_server.telemetry.call import CallRecord
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
+
+PROVIDER_KEY = "sluice-provider-key"
+"""Metadata in which callers may bring a key of their own."""
 
 DRAIN_RETRY_SECONDS = 0.25
 """What callers are told to wait while this replica drains: long enough for a
@@ -55,6 +59,8 @@ class Rpc:
     """Moment of `time.monotonic`."""
     deadline: float | None
     """Moment of `time.monotonic`; None when the caller set none."""
+    provider_key: SecretStr | None = None
+    """A provider's key that the caller brought along."""
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -104,6 +110,7 @@ class RpcRunner:
             scope=self._tracing.begin_rpc(method, metadata),
             started=started,
             deadline=None if remaining is None else started + remaining,
+            provider_key=_secret(metadata.pop(PROVIDER_KEY, "")),
         )
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._open[task] = rpc
@@ -170,6 +177,10 @@ class RpcRunner:
             exception=type(error).__qualname__,
             frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
         )
+
+
+def _secret(text: str) -> SecretStr | None:
+    return SecretStr(text) if text else None
 
 
 def _new_id() -> str:

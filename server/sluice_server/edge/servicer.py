@@ -14,7 +14,9 @@ import psutil
 
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, metrics_pb2
 from sluice_server.catalog.catalog import Catalog
-from sluice_server.credentials.pool import CredentialPool
+from sluice_server.credentials.oauth.source import AccountState, OAuthSource
+from sluice_server.credentials.pool import Pool
+from sluice_server.credentials.standing import State
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
 from sluice_server.edge.validation import (
     validate_generate,
@@ -26,7 +28,8 @@ from sluice_server.engine.exchange import Clock
 from sluice_server.engine.turn import Call, Engine
 from sluice_server.errors import FieldViolation, InvalidRequestError
 from sluice_server.health.board import HealthBoard
-from sluice_server.limits.book import RateLimitBook
+from sluice_server.limits.admission import Admission
+from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
@@ -38,12 +41,13 @@ class Rooms:
 
     engine: Engine
     catalog: Catalog
-    limits: RateLimitBook
+    limits: RateLimits
+    admission: Admission
     health: HealthBoard
     ledger: Ledger
     recorder: Recorder
     metrics: Metrics
-    pools: dict[str, CredentialPool]
+    pools: dict[str, Pool]
     version: str
     instance: str
 
@@ -76,6 +80,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                 scope=rpc.scope,
                 clock=Clock(rpc.started),
                 deadline=rpc.deadline,
+                provider_key=rpc.provider_key,
             )
             async with aclosing(self._rooms.engine.generate(call)) as messages:
                 async for message in messages:
@@ -107,9 +112,9 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_service_pb2.GetRateLimitsResponse:
         """Tell how much room is left upstream."""
 
-        async def handle(_rpc: Rpc) -> gateway_service_pb2.GetRateLimitsResponse:
+        async def handle(rpc: Rpc) -> gateway_service_pb2.GetRateLimitsResponse:
             _refuse(validate_get_rate_limits(request))
-            return self._rooms.limits.snapshot(request)
+            return await self._rooms.limits.snapshot(request, caller=rpc.record.caller)
 
         return await self._runner.run("GetRateLimits", context, handle)
 
@@ -134,6 +139,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         server.start_time.FromNanoseconds(int(self._started_at * 1e9))
         server.snapshot_time.FromNanoseconds(int(now * 1e9))
         server.active_streams = self._streams
+        server.queued_calls = rooms.admission.waiting
         server.resident_bytes = self._process.memory_info().rss
         for name, health in sorted(rooms.health.providers.items()):
             if wanted and name not in wanted:
@@ -150,15 +156,34 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                 stats = of_credential.get((name, credential.name))
                 if stats is not None:
                     entry.calls.CopyFrom(stats.snapshot(now))
-                    entry.health = (
-                        metrics_pb2.HEALTH_STATE_UNHEALTHY
-                        if rooms.pools[name].is_rejected(credential)
-                        else metrics_pb2.HEALTH_STATE_HEALTHY
-                    )
+                standing = rooms.pools[name].state_of(credential)
+                if standing.state is not State.HEALTHY or stats is not None:
+                    entry.health = _CREDENTIAL_HEALTH[standing.state]
+                if standing.until is not None and standing.until > now:
+                    entry.backoff_until.FromNanoseconds(int(standing.until * 1e9))
+                if isinstance(credential.source, OAuthSource):
+                    _tell_account(entry, credential.source.state)
         for (name, model), stats in sorted(rooms.recorder.models().items()):
             if not wanted or name in wanted:
                 response.models.add(provider=name, model=model, calls=stats.snapshot(now))
         return response
+
+
+def _tell_account(entry: metrics_pb2.CredentialMetrics, account: AccountState) -> None:
+    entry.refreshes = account.refreshes
+    entry.refresh_failures = account.refresh_failures
+    if account.refreshed_at is not None:
+        entry.last_refresh_time.FromNanoseconds(int(account.refreshed_at * 1e9))
+    if account.expires_at is not None:
+        entry.expire_time.FromNanoseconds(int(account.expires_at * 1e9))
+
+
+_CREDENTIAL_HEALTH = {
+    State.HEALTHY: metrics_pb2.HEALTH_STATE_HEALTHY,
+    State.COOLING: metrics_pb2.HEALTH_STATE_DEGRADED,
+    State.REJECTED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
+    State.NEEDS_LOGIN: metrics_pb2.HEALTH_STATE_UNHEALTHY,
+}
 
 
 def _refuse(violations: list[FieldViolation]) -> None:

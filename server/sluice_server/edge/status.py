@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from sluice_server.errors import FieldViolation, SluiceError, UpstreamError
+from sluice_server.errors import FieldViolation, QuotaViolation, SluiceError, UpstreamError
 
 DOMAIN = "sluice.v1"
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -60,14 +60,15 @@ def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(error.retry_after * 1e9))
         details.append(retry)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and isinstance(error, UpstreamError):
-        subject = "/".join(filter(None, (error.provider, error.credential)))
+    if quota := _quota(error):
         details.append(
             error_details_pb2.QuotaFailure(
                 violations=[
                     error_details_pb2.QuotaFailure.Violation(
-                        subject=subject, description=str(error)
+                        subject=_cut(violation.subject, _MAX_PATH_BYTES),
+                        description=_cut(violation.description, _MAX_DESCRIPTION_BYTES),
                     )
+                    for violation in quota
                 ]
             )
         )
@@ -82,6 +83,14 @@ def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
     if pushback is not None:
         trailers.append((PUSHBACK, pushback))
     return Refusal(code, text, tuple(trailers))
+
+
+def _quota(error: SluiceError) -> tuple[QuotaViolation, ...]:
+    """Return the limits without room; a provider that only says "too many" is one of them."""
+    if error.quota or not isinstance(error, UpstreamError) or error.code != "RESOURCE_EXHAUSTED":
+        return error.quota
+    subject = "/".join(filter(None, (error.provider, error.credential)))
+    return (QuotaViolation(subject, str(error)),)
 
 
 def _pushback(error: SluiceError) -> str | None:

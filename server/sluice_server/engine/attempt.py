@@ -7,25 +7,35 @@ recorded once. The bytes themselves move in `exchange`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from opentelemetry import trace
+from pydantic import SecretStr
 
 from sluice.v1 import event_pb2, gateway_service_pb2
+from sluice_server.credentials.source import Credential
+from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.assembler import Assembler
 from sluice_server.engine.exchange import Clock, Exchange, Patience, deadline_passed
+from sluice_server.engine.headroom import Headroom
+from sluice_server.engine.key_pages import KeyPages
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Target
+from sluice_server.engine.ticket import Credentials, Ticket, take_ticket
 from sluice_server.errors import (
     DeadlineExceededError,
     InternalError,
+    ProviderCredentialRejectedError,
     SluiceError,
     UpstreamError,
 )
 from sluice_server.health.board import HealthBoard
-from sluice_server.limits.book import RateLimitBook
+from sluice_server.limits.admission import Admission, Ask
+from sluice_server.limits.estimate import Estimate, used
+from sluice_server.providers.capabilities import Feature, Support
+from sluice_server.state.quota import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, TOKENS, Unit
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
@@ -36,10 +46,28 @@ class Services:
     """What every attempt needs from the rest of the house."""
 
     pacer: Pacer
-    limits: RateLimitBook
+    admission: Admission
+    aftermath: Aftermath
+    headroom: Headroom
+    key_pages: KeyPages
     health: HealthBoard
     ledger: Ledger
     tracing: Tracing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """On which terms an attempt asks for room."""
+
+    estimate: Estimate
+    pool: Credentials
+    caller: str
+    low_priority: bool
+    may_wait: bool
+    excluded: frozenset[str]
+    """Credentials that failed this turn already."""
+    renewed: frozenset[str]
+    """Credentials whose secret was renewed this turn already: once is enough."""
 
 
 class Attempt:
@@ -51,6 +79,7 @@ class Attempt:
         target: Target,
         *,
         number: int,
+        entry: Entry,
         assembler: Assembler,
         patience: Patience,
         clock: Clock,
@@ -59,16 +88,33 @@ class Attempt:
         self._services = services
         self._target = target
         self._number = number
+        self._entry = entry
+        self.searching = not entry.pool.proven
+        """Whether no credential was known to work when this try began."""
         self._assembler = assembler
         self._patience = patience
         self._clock = clock
         self._scope = scope
         self.provider_name = target.upstream.provider.name
-        self.credential_name = ""
-        """Alias of the key in use; empty before one is chosen, or without any."""
+        self.credential: Credential | None = None
+        """Who is billed; None before one is chosen, or where none is needed."""
+        self.secret: SecretStr | None = None
+        """What was sent as its proof."""
+        self.renewed = False
+        """The provider refused the secret, and there is another one now."""
         self.dropped_fields: tuple[str, ...] = ()
         self.completed: event_pb2.Completed | None = None
         """Set once the answer is whole."""
+
+    @property
+    def credentials(self) -> Sequence[Credential]:
+        """All that this try could have used."""
+        return self._entry.pool.credentials
+
+    @property
+    def credential_name(self) -> str:
+        """Alias of the credential in use; empty without any."""
+        return self.credential.name if self.credential else ""
 
     @property
     def model(self) -> str:
@@ -105,24 +151,26 @@ class Attempt:
         model = self._target.model
         encoded = provider.dialect_of(model).encode(request, provider=provider.name, model=model)
         self.dropped_fields = encoded.dropped_fields
-        credential = self._target.upstream.credentials.choose()
-        self.credential_name = credential.name if credential else ""
+        ticket = await self._admitted()
         span = self._open_span(request)
-        exchange = Exchange(
-            self._target,
-            credential,
-            assembler=self._assembler,
-            patience=self._patience,
-            clock=clock,
-            pacer=services.pacer,
-            limits=services.limits,
-        )
         # Until proven otherwise: what ends without an error or an answer is the
         # caller's departure.
         record = AttemptRecord(provider.name, model, self.credential_name, Outcome.CANCELLED)
+        exchange: Exchange | None = None
+        failure: SluiceError | None = None
         started = clock.now()
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
+            self.secret = await ticket.secret()
+            exchange = Exchange(
+                self._target,
+                self.secret,
+                ticket=ticket,
+                assembler=self._assembler,
+                patience=self._patience,
+                clock=clock,
+                pacer=services.pacer,
+            )
             headers = services.tracing.upstream_headers(self._scope, span)
             async with aclosing(exchange.run(encoded, headers)) as messages:
                 async for message in messages:
@@ -130,11 +178,16 @@ class Attempt:
             self.completed = self._assembler.complete()
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:
+            failure = error
             record.failed(error.reason, upstream_fault=error.upstream_fault)
             if isinstance(error, UpstreamError):
                 error.provider, error.model = provider.name, model
                 error.credential = self.credential_name or None
-                error.http_status = error.http_status or exchange.http_status
+                if exchange is not None:
+                    error.http_status = error.http_status or exchange.http_status
+            self.renewed = await self._renewed_after(error)
+            # Now, so that whoever comes next knows what became of this one.
+            await ticket.over(self._spent(exchange, record), failure, left=self.renewed)
             raise
         except Exception:
             record.failed(InternalError.reason, upstream_fault=False)
@@ -143,8 +196,59 @@ class Attempt:
             if record.outcome is Outcome.CANCELLED and deadline_passed(self._patience.deadline):
                 record.failed(DeadlineExceededError.reason, upstream_fault=False)
             record.duration_seconds = clock.now() - started
-            record.first_output_seconds = exchange.first_output
-            self._account(record, span, exchange.http_status)
+            record.first_output_seconds = exchange.first_output if exchange else None
+            self._account(record, span, exchange.http_status if exchange else None)
+            if failure is None:
+                left = record.outcome is not Outcome.SUCCESS
+                services.aftermath.later(
+                    ticket.over(self._spent(exchange, record), None, left=left)
+                )
+
+    async def _admitted(self) -> Ticket:
+        """Wait for a credential with room."""
+        provider, entry = self._target.upstream.provider, self._entry
+        dialect = provider.dialect_of(self._target.model)
+        ask = Ask(
+            provider=provider.name,
+            model=self._target.model,
+            estimate=entry.estimate,
+            caller=entry.caller,
+            pool=entry.pool,
+            excluded=entry.excluded,
+            deadline=self._patience.deadline,
+            no_wait=not entry.may_wait,
+            low_priority=entry.low_priority,
+            tells_limits=dialect.capabilities[Feature.RATE_LIMITS] is not Support.NO,
+        )
+        began = self._clock.now()
+        try:
+            ticket = await take_ticket(
+                self._services.admission, entry.pool, ask, self._services.headroom
+            )
+        finally:
+            self._clock.queued += self._clock.now() - began
+        self.credential = ticket.credential
+        if self.credential is not None:
+            self._services.key_pages.used(self.credential, ticket.group)
+        return ticket
+
+    async def _renewed_after(self, error: SluiceError) -> bool:
+        """Tell whether the refused secret has a successor: then the credential is not at fault."""
+        return (
+            isinstance(error, ProviderCredentialRejectedError)
+            and self.credential is not None
+            and self.secret is not None
+            and self.credential.name not in self._entry.renewed
+            and await self.credential.source.renew(self.secret)
+        )
+
+    def _spent(self, exchange: Exchange | None, record: AttemptRecord) -> Mapping[Unit, int] | None:
+        if exchange is None or not exchange.sent:
+            return None
+        if exchange.http_status is not None and exchange.http_status >= 400:
+            # The request counts at every provider, tokens of a refused one at none known.
+            return {REQUESTS: 1, TOKENS: 0, INPUT_TOKENS: 0, OUTPUT_TOKENS: 0}
+        return used(record.usage)
 
     def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> trace.Span:
         provider = self._target.upstream.provider

@@ -13,20 +13,22 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from sluice.v1 import gateway_service_pb2
-from sluice_server.credentials.pool import Credential
 from sluice_server.engine.assembler import Assembler
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Target
+from sluice_server.engine.ticket import Ticket
 from sluice_server.errors import (
     DeadlineExceededError,
-    ProviderCredentialRejectedError,
     ProviderProtocolError,
     ProviderTimeoutError,
+    ProviderUnreachableError,
     StreamTruncatedError,
 )
-from sluice_server.limits.book import RateLimitBook
 from sluice_server.providers.dialect import Decoder, EncodedRequest
+from sluice_server.providers.quota_words import observed
 from sluice_server.providers.transport import ERROR_BODY_BYTES, Response
 
 END_SECONDS = 0.05
@@ -52,11 +54,13 @@ class Clock:
     """Spent waiting for upstreams."""
     caller: float = 0.0
     """Spent waiting for the caller to take what was sent."""
+    queued: float = 0.0
+    """Spent waiting for room at the providers."""
     now = staticmethod(time.monotonic)
 
     def overhead(self) -> float:
-        """Return what was spent neither waiting for an upstream nor the caller."""
-        return max(0.0, self.now() - self.started - self.upstream - self.caller)
+        """Return what was spent waiting neither for an upstream, nor for room, nor the caller."""
+        return max(0.0, self.now() - self.started - self.upstream - self.caller - self.queued)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +86,27 @@ class Exchange:
     def __init__(
         self,
         target: Target,
-        credential: Credential | None,
+        secret: SecretStr | None,
         *,
+        ticket: Ticket,
         assembler: Assembler,
         patience: Patience,
         clock: Clock,
         pacer: Pacer,
-        limits: RateLimitBook,
     ) -> None:
         self._target = target
         self._dialect = target.upstream.provider.dialect_of(target.model)
-        self._credential = credential
+        self._secret = secret
+        self._ticket = ticket
         self._assembler = assembler
         self._patience = patience
         self._clock = clock
         self._pacer = pacer
-        self._limits = limits
         self._decoder: Decoder | None = None
         self._started = clock.now()
         self._deadline_next = False
+        self.sent = False
+        """Whether the provider may have got the request."""
         self.http_status: int | None = None
         """Status of the response; None before there is one."""
         self.first_output: float | None = None
@@ -135,42 +141,42 @@ class Exchange:
         return self._decoder is not None and self._decoder.ended
 
     async def _send(self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]) -> Response:
-        secret = self._credential.secret.get_secret_value() if self._credential else None
+        secret = self._secret.get_secret_value() if self._secret else None
         asked = self._clock.now()
         try:
-            return await self._target.upstream.provider.generate(
+            response = await self._target.upstream.provider.generate(
                 encoded, dialect=self._dialect, secret=secret, headers=headers
             )
+            self.sent = True
+            return response
+        except ProviderUnreachableError:
+            raise
+        except BaseException:
+            self.sent = True
+            raise
         finally:
             self._clock.upstream += self._clock.now() - asked
 
     async def _read_head(self, response: Response) -> None:
         """Learn from status and headers; they count whatever the body holds."""
-        provider, credential = self._target.upstream.provider, self._credential
         self.http_status = response.status
-        scope = credential.name if credential else ""
-        model = self._target.model
-        self._limits.used(provider=provider.name, credential=scope, model=model)
-        self._limits.observe(
-            self._dialect.rate_limits(response.headers, now=time.time()),
-            provider=provider.name,
-            scope=scope,
-            model=model,
-        )
-        pool = self._target.upstream.credentials
+        now = time.time()
+        stated = self._dialect.rate_limits(response.headers, now=now)
         if 200 <= response.status < 300:
-            if credential is not None:
-                pool.accepted(credential)
+            await self._ticket.head(observed(stated, now=now), accepted=True)
             return
         try:
             body = await response.read(ERROR_BODY_BYTES)
         except (StreamTruncatedError, ProviderProtocolError):
             # The status says enough; half an explanation would only confuse.
             body = b""
-        error = self._dialect.error(response.status, response.headers, body)
-        if credential is not None and isinstance(error, ProviderCredentialRejectedError):
-            pool.rejected(credential)
-        raise error
+        except BaseException:
+            # Nobody waits for the body any more, but its head was heard.
+            await self._ticket.head(observed(stated, now=now), accepted=False)
+            raise
+        stated += self._dialect.error_limits(response.status, response.headers, body, now=now)
+        await self._ticket.head(observed(stated, now=now), accepted=False)
+        raise self._dialect.error(response.status, response.headers, body)
 
     async def _read_body(
         self, response: Response, timer: asyncio.Timeout, silence_ends: float

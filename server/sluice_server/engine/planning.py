@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.v1 import gateway_service_pb2
-from sluice_server.credentials.pool import CredentialPool
+from sluice_server.credentials.pool import Pool
 from sluice_server.errors import ModelNotFoundError
 from sluice_server.providers.provider import Provider
 
@@ -20,7 +20,9 @@ class Upstream:
     """A provider with its keys."""
 
     provider: Provider
-    credentials: CredentialPool
+    credentials: Pool
+    caller_keys: bool = False
+    """Callers may bring a key of their own."""
 
 
 @dataclass(frozen=True, slots=True)

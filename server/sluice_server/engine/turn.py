@@ -12,23 +12,33 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from google.protobuf import duration_pb2
+from pydantic import SecretStr
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
+from sluice_server.credentials.borrowed import BorrowedKey
 from sluice_server.engine.assembler import AnswerRules, Assembler
-from sluice_server.engine.attempt import Attempt, Services
+from sluice_server.engine.attempt import Attempt, Entry, Services
 from sluice_server.engine.exchange import Clock, Patience
 from sluice_server.engine.parts import Origin
 from sluice_server.engine.planning import Planner, Target
+from sluice_server.engine.ticket import Credentials
+from sluice_server.engine.tries import Tries
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
+    CallerForbiddenError,
     CostLimitError,
     ProviderModelNotFoundError,
     SluiceError,
     UnsupportedFeatureError,
     UpstreamError,
 )
+from sluice_server.limits.estimate import estimate
+from sluice_server.limits.own import OwnLimits
 from sluice_server.telemetry.call import CallRecord
 from sluice_server.telemetry.tracing import TraceScope
+
+_SHORTEST_WAIT = 0.001
+"""Seconds below which nobody calls it waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +60,34 @@ class Call:
     clock: Clock
     deadline: float | None
     """Moment of `time.monotonic`; None when the caller set none."""
+    provider_key: SecretStr | None = None
+    """A key that the caller brought along, for this call alone."""
+
+    def pool_for(self, target: Target) -> Credentials:
+        """Return whose credentials the call uses.
+
+        Raises:
+            CallerForbiddenError: the caller brought a key where none is wanted.
+        """
+        upstream = target.upstream
+        if self.provider_key is None:
+            return upstream.credentials
+        if not upstream.caller_keys:
+            raise CallerForbiddenError(
+                f"Provider {upstream.provider.name} takes no keys of callers; leave "
+                "sluice-provider-key out of the metadata."
+            )
+        return BorrowedKey(upstream.credentials, self.provider_key)
 
 
 class Engine:
     """Runs turns."""
 
-    def __init__(self, planner: Planner, services: Services, settings: TurnSettings) -> None:
+    def __init__(
+        self, planner: Planner, services: Services, settings: TurnSettings, own: OwnLimits
+    ) -> None:
         self._planner = planner
+        self._own = own
         self._services = services
         self._settings = settings
         self._rules = {
@@ -99,20 +130,36 @@ class Engine:
             else self._settings.max_attempts
         )
         failed: list[event_pb2.FailedAttempt] = []
-        targets = targets[:max_attempts]
-        for number, target in enumerate(targets, 1):
+        tries = Tries(
+            targets,
+            max_attempts=max_attempts,
+            exact=request.routing.HasField("max_attempts"),
+        )
+        size = estimate(request)
+        while True:
+            target, number = tries.target, tries.begin()
             began = call.clock.now()
             origin = Origin(target.upstream.provider.name, target.model)
             assembler = Assembler(rules, judge, used_ids, origin)
-            attempt = self._attempt(call, target, number, assembler)
+            entry = Entry(
+                estimate=size,
+                pool=call.pool_for(target),
+                caller=call.record.caller,
+                low_priority=self._own.is_low(call.record.caller),
+                may_wait=tries.may_wait and not request.routing.no_wait,
+                excluded=tries.excluded,
+                renewed=tries.renewed,
+            )
+            attempt = self._attempt(call, target, number, assembler, entry)
             answer = _Answer(call, attempt, failed)
             call.record.attempts = number
             try:
                 async with aclosing(attempt.run(request)) as messages:
                     async for message in messages:
                         yield answer.counted(message)
-            except SluiceError as error:
-                if not answer.begun and error.failover and number < len(targets):
+            except SluiceError as caught:
+                error = tries.telling(caught, attempt)
+                if not answer.begun and tries.go_on(error, attempt):
                     elapsed = duration_pb2.Duration()
                     elapsed.FromNanoseconds(int((call.clock.now() - began) * 1e9))
                     failed.append(
@@ -130,7 +177,7 @@ class Engine:
                     error.output_characters = assembler.characters or None
                 if isinstance(error, ProviderModelNotFoundError):
                     error.suggestions = self._planner.suggest(request.model)
-                raise
+                raise error from None
             finally:
                 answer.learn(assembler)
             answer.complete(attempt.completed)
@@ -139,13 +186,16 @@ class Engine:
                 yield answer.counted(last)
             return
 
-    def _attempt(self, call: Call, target: Target, number: int, assembler: Assembler) -> Attempt:
+    def _attempt(
+        self, call: Call, target: Target, number: int, assembler: Assembler, entry: Entry
+    ) -> Attempt:
         routing = call.request.routing
         patience = target.upstream.provider.patience
         return Attempt(
             self._services,
             target,
             number=number,
+            entry=entry,
             assembler=assembler,
             patience=Patience(
                 first_output=(
@@ -178,6 +228,8 @@ class _Answer:
     def _describe(self, started: event_pb2.Started) -> None:
         started.generation_id = self._call.record.generation_id
         started.upstream.CopyFrom(self._attempt.upstream)
+        if self._call.clock.queued >= _SHORTEST_WAIT:
+            _set(started.queued, self._call.clock.queued)
         started.failed_attempts.extend(self._failed)
         started.dropped_fields.extend(self._attempt.dropped_fields)
 

@@ -90,6 +90,15 @@ class Dialect(Protocol):
         left for the caller to fill. Values that make no sense are left out.
         """
 
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Read the limits that an error's body states, as `rate_limits` does; never raises.
+
+        Their source is RATE_LIMIT_SOURCE_ERROR_BODY. `body` may be cut short. Nothing
+        where bodies state none.
+        """
+
     def models_path(self) -> str:
         """Return the path of the model list."""
 

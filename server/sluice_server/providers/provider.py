@@ -6,6 +6,7 @@ decided by whoever calls it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import sluice_server
 from sluice.v1 import model_pb2
 from sluice_server.errors import ProviderProtocolError
 from sluice_server.providers.dialect import Dialect, EncodedRequest
+from sluice_server.providers.key_status import KeyLimit, KeyStatus
 from sluice_server.providers.transport import ERROR_BODY_BYTES, HttpClient, Response
 
 MODEL_LIST_BYTES = 16 * 1024 * 1024
@@ -121,6 +123,33 @@ class Provider:
         if len(body) == MODEL_LIST_BYTES:
             raise ProviderProtocolError("The provider's model list is too large.")
         return dialect.parse_models(body, provider=self.name)
+
+    @property
+    def has_key_page(self) -> bool:
+        """Whether the provider tells about a key on a page of its own."""
+        dialect = self._dialect
+        return isinstance(dialect, KeyStatus) and dialect.key_status_path() is not None
+
+    async def key_limits(self, *, secret: str) -> list[KeyLimit]:
+        """Ask for the key's own page; without one there is nothing to tell.
+
+        Raises:
+            UpstreamError: the provider failed, or sent no such page.
+        """
+        dialect = self._dialect
+        path = dialect.key_status_path() if isinstance(dialect, KeyStatus) else None
+        if path is None or not isinstance(dialect, KeyStatus):
+            return []
+        response = await self._http.send(
+            "GET",
+            self._url(path),
+            httpx.Headers([*_COMMON_HEADERS, *self._own_headers(self._dialect, secret)]),
+        )
+        async with response:
+            body = await response.read(ERROR_BODY_BYTES)
+            if response.status != 200:
+                raise self._dialect.error(response.status, response.headers, body)
+        return dialect.parse_key_status(body, now=time.time())
 
     async def aclose(self) -> None:
         """Close all connections."""

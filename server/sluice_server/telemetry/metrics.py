@@ -128,6 +128,12 @@ class Metrics:
         self.provider_up = Gauge(
             names.PROVIDER_UP, "1 while a provider is usable.", ["provider"], registry=registry
         )
+        self.shared_state_up = Gauge(
+            "sluice_shared_state_up",
+            "Whether the state that replicas share can be reached; 1 also when there is none.",
+            registry=self.registry,
+        )
+        self.shared_state_up.set(1)
         self.loop_busy = Gauge(
             names.LOOP_BUSY, "Share of time that the event loop worked.", registry=registry
         )

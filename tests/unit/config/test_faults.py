@@ -50,8 +50,8 @@ SHAPE = [
         "providers.p.timeouts.idle: is not a known key; did you mean idle_seconds?",
     ),
     (
-        PROVIDER % ", credentials: [{name: a, api_key: b, secret: c}]",
-        "providers.p.credentials[0].secret: is not a known key",
+        PROVIDER % ", credentials: [{name: a, api_key: b, zzz: c}]",
+        "providers.p.credentials[0].zzz: is not a known key",
     ),
     ("local: 3", "local: must be a mapping"),
     ("callers: {}", "callers: must be a list"),
@@ -69,6 +69,20 @@ SHAPE = [
             "starting with a letter or digit"
         ),
     ),
+    (
+        f"callers: [{{name: a, token: {TOKEN}, priority: high}}]",
+        "callers[0].priority: must be one of 'low' or 'normal'",
+    ),
+    (
+        f"callers: [{{name: a, token: {TOKEN}, limits: {{requests_per_second: 0}}}}]",
+        "callers[0].limits.requests_per_second: must be greater than 0",
+    ),
+    (
+        PROVIDER % ", limits: {concurrent_streams: true}",
+        "providers.p.limits.concurrent_streams: must be a number, not true or false",
+    ),
+    ("limits: {throttle_threshold: 1.5}", "limits.throttle_threshold: must be at most 1.0"),
+    ("limits: {max_waiting: -1}", "limits.max_waiting: must be at least 0"),
     ("local: {threads: true}", "local.threads: must be a number, not true or false"),
     ("local: {threads: 1.5}", "local.threads: must be a whole number"),
     ("local: {threads: many}", "local.threads: must be a whole number"),
@@ -212,13 +226,6 @@ BETWEEN = [
         "callers[1].token: is the same as an earlier one",
     ),
     (
-        "state: {redis: 'redis://127.0.0.1:6379/0'}",
-        (
-            "state.redis: is not available: this version keeps state in memory, "
-            "each replica its own; remove the key"
-        ),
-    ),
-    (
         "providers: {local: {kind: vertex, project: p}}",
         (
             "providers.local: has the name of the embedded model; "
@@ -255,6 +262,60 @@ BETWEEN = [
             "or set insecure_http: true for this provider"
         ),
     ),
+    *(
+        (
+            PROVIDER % f", credentials: [{{name: a{given}}}]",
+            (
+                "providers.p.credentials[0]: needs exactly one of api_key, api_key_file, "
+                f"api_key_command and oauth{has}"
+            ),
+        )
+        for given, has in {
+            "": "",
+            ", api_key: null": "",
+            ", api_key: b, api_key_command: [c]": "; it has api_key and api_key_command",
+            ", api_key_file: sluice.yaml, api_key_command: [c]": (
+                "; it has api_key_file and api_key_command"
+            ),
+        }.items()
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key: b, api_key_command_refresh_seconds: 5}]",
+        (
+            "providers.p.credentials[0].api_key_command_refresh_seconds: "
+            "is of no use without api_key_command"
+        ),
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key_file: /nowhere/key}]",
+        "providers.p.credentials[0].api_key_file: cannot be read: No such file or directory",
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key_file: .}]",
+        "providers.p.credentials[0].api_key_file: cannot be read: Is a directory",
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key_command: pass show key}]",
+        (
+            "providers.p.credentials[0].api_key_command: "
+            "must be a list: the program, then each argument"
+        ),
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key_command: []}]",
+        (
+            "providers.p.credentials[0].api_key_command: "
+            "must have at least 1 entry; leave it out for none"
+        ),
+    ),
+    (
+        PROVIDER % ", credentials: [{name: a, api_key: '${UNSET_KEY}'}]",
+        "providers.p.credentials[0].api_key: needs the environment variable UNSET_KEY, not set",
+    ),
+    (
+        PROVIDER % ", strategy: random",
+        "providers.p.strategy: must be one of 'health', 'round_robin' or 'failover'",
+    ),
     (
         PROVIDER % ", credentials: [{name: a, api_key: b}, {name: a, api_key: c}]",
         "providers.p.credentials[1].name: is the same as an earlier one",
@@ -273,6 +334,10 @@ BETWEEN = [
     (
         PROVIDER % ", models: [a]" + "\nroutes: {fast: [p/b]}",
         "routes.fast[0]: names a model outside providers.p.models",
+    ),
+    (
+        PROVIDER % ", models: [big], model_limits: {bi: {concurrent_streams: 1}}",
+        "providers.p.model_limits.bi: names a model outside providers.p.models; did you mean big?",
     ),
     (
         PROVIDER % "" + "\nroutes: {fast: [p/b, p/b]}",
@@ -338,7 +403,6 @@ def test_all_faults_are_told_together_in_the_order_of_the_file(faults_of: Faults
         ["line 18", "routes.fast[2]"],
         ["line 18", "routes.fast[1]"],
         ["line 20", "server.drain_grace_seconds"],
-        ["line 22", "state.redis"],
         ["line 24", "attempts"],
     ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from sluice_server.config.faults import ConfigurationError
 from sluice_server.config.kinds import ProviderKind
@@ -23,6 +24,7 @@ def test_without_a_file_keys_in_the_environment_switch_providers_on(kinds: Kinds
     provider = settings.providers["openai"]
     assert provider.kind == "openai"
     (credential,) = provider.credentials
+    assert credential.api_key is not None
     assert (credential.name, credential.api_key.get_secret_value()) == ("default", "sk-one")
     assert settings.local.enabled
 
@@ -73,7 +75,40 @@ def test_variables_reach_every_kind_of_value(load_text: LoadText) -> None:
     assert settings.timeouts.connect_seconds == 2.5
     provider = settings.providers["openai"]
     assert provider.headers["x-team"].get_secret_value() == "team a"
-    assert provider.credentials[0].api_key.get_secret_value() == "sk-${KEY}"
+    assert provider.credentials[0].api_key == SecretStr("sk-${KEY}")
+
+
+def test_keys_from_files_and_programs(load_text: LoadText, tmp_path: Path) -> None:
+    """A key may be in a file, whose path starts at the config file, or come from a program."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").write_text("sk-1")
+    settings = load_text(
+        """
+        providers:
+          openai:
+            kind: openai
+            strategy: failover
+            credentials:
+              - {name: a, api_key_file: secrets/key, scope: team}
+              - name: b
+                scope: team
+                api_key_command: [pass, show, "key of ${WHOM}"]
+                api_key_command_timeout_seconds: 3
+                api_key_command_refresh_seconds: 600
+              - name: c
+                oauth: {grant: google_service_account, key_file: secrets/key}
+        """,
+        {"WHOM": "us"},
+    )
+    provider = settings.providers["openai"]
+    assert (provider.strategy, provider.caller_keys) == ("failover", False)
+    file, command, account = provider.credentials
+    assert (file.api_key_file, file.scope) == (tmp_path / "secrets" / "key", "team")
+    assert command.api_key_command == ("pass", "show", "key of us")
+    assert command.api_key_command_timeout_seconds == 3
+    assert command.api_key_command_refresh_seconds == 600
+    assert account.oauth is not None
+    assert account.oauth.key_file == tmp_path / "secrets" / "key"
 
 
 def test_the_command_line_moves_the_port(load_text: LoadText, kinds: Kinds) -> None:
@@ -172,6 +207,7 @@ def test_anchors_and_merges_work(load_text: LoadText) -> None:
             "routes: {r: [v/a/b, local/smollm2-135m-instruct]}"
         ),
         "providers: {v: {kind: openai-compatible, base_url: 'http://[::1]:1/v1'}}",
+        "providers: {v: {kind: openai, caller_keys: true}}",
         (
             "providers: {v: {kind: openai-compatible, "
             "base_url: 'http://in.cluster', insecure_http: true}}"
@@ -191,4 +227,5 @@ def test_the_description_can_be_read_back(load_text: LoadText) -> None:
     shown = yaml.safe_load(settings.describe())
     assert set(shown) == set(Settings.model_fields)
     assert shown["attempts"] == {"max_attempts": 2}
-    assert shown["callers"] == [{"name": "a", "token": "**********"}]
+    (caller,) = shown["callers"]
+    assert (caller["name"], caller["token"]) == ("a", "**********")

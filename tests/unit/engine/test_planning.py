@@ -7,10 +7,11 @@ import pytest
 
 from sluice.v1.gateway_service_pb2 import GenerateRequest, RoutingOptions
 from sluice_server.catalog.nearest import nearest
-from sluice_server.credentials.pool import CredentialPool
+from sluice_server.credentials.pool import Pool
 from sluice_server.engine.planning import Planner, Upstream
 from sluice_server.errors import ModelNotFoundError
 from sluice_server.providers.provider import Provider
+from sluice_server.state.memory import MemoryQuotaStore
 
 KNOWN = ["one/small", "one/large", "two/small"]
 
@@ -18,7 +19,7 @@ KNOWN = ["one/small", "one/large", "two/small"]
 def upstream(name: str, models: tuple[str, ...] | None = None) -> Upstream:
     """Return an upstream of which planning knows all that it asks for."""
     provider = cast("Provider", SimpleNamespace(name=name, models=models))
-    return Upstream(provider, CredentialPool(()))
+    return Upstream(provider, Pool((), provider=name, store=MemoryQuotaStore()))
 
 
 PLANNER = Planner(

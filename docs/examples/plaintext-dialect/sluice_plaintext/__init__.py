@@ -120,6 +120,12 @@ class Plaintext:
         """Return nothing: this provider states no limits."""
         return []
 
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Return nothing: its errors state no limits either."""
+        return []
+
     def models_path(self) -> str:
         """Return the path of the model list."""
         return "/models"

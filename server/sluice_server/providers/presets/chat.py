@@ -187,6 +187,8 @@ _VENDORS = (
             video=True,
             cache_hints="cache_control",
             cost_in_usd=True,
+            limits="openrouter",
+            key_status_path="/key",
         ),
     ),
     LookAlike(
@@ -283,7 +285,7 @@ _SERVERS = (
         name="openai-compatible",
         base_url=None,
         key_variable=None,
-        quirks=dataclasses.replace(_PLAIN, limits="openai"),
+        quirks=dataclasses.replace(_PLAIN, limits="compatible"),
         needs_key=False,
     ),
     LookAlike(

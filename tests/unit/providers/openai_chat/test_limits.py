@@ -1,5 +1,6 @@
 """Rate-limit headers of look-alikes, each in the style of its row."""
 
+import json
 from typing import Any
 
 import pytest
@@ -70,12 +71,12 @@ def test_cerebras() -> None:
         remaining_requests_day="14399",
         reset_requests_day="33011.5",
         limit_tokens_minute="60000",
-        remaining_tokens_minute=UNLIMITED,
+        remaining_tokens_minute="59800",
         reset_tokens_minute="11.25",
         remaining_tokens_hour=UNLIMITED,
     )
 
-    assert found == [(R, 86400, 14400, 14399, 33011.5), (T, 60, 60000, None, 11.25)]
+    assert found == [(R, 86400, 14400, 14399, 33011.5), (T, 60, 60000, 59800, 11.25)]
 
 
 def test_mistral() -> None:
@@ -102,16 +103,104 @@ def test_mistral() -> None:
 
 def test_others() -> None:
     """Each of the others has its own names, or none at all."""
-    assert told("xai", **TRIO)[0] == (R, None, 120, 119, None)
-    assert told("together", limit="10", remaining="9", reset="2") == [(R, 1, 10, 9, 2.0)]
+    assert told("xai", **TRIO) == [(R, 60, 120, 119, None), (T, 60, 9, 0, None)]
+    assert told("together", limit="10", remaining="9", reset="2", limit_tokens="7") == [
+        (R, 1, 10, 9, 2.0),
+        (T, 1, 7, None, 2.0),
+    ]
     assert told(
         "fireworks",
         limit_tokens_prompt="5",
         remaining_tokens_prompt="4",
         limit_tokens_generated="3",
     ) == [(IN, None, 5, 4, None), (OUT, None, 3, None, None)]
-    for kind in ("vllm", "ollama", "llamacpp", "deepseek", "qwen", "openrouter"):
+    for kind in ("vllm", "ollama", "llamacpp", "deepseek", "qwen"):
         assert told(kind, **TRIO) == []
+
+
+def test_unknown_make() -> None:
+    """Windows in names are read as well; a reset without a unit could be anything."""
+    found = told(
+        "openai-compatible",
+        **TRIO,
+        remaining_requests_hour="119998",
+        remaining_tokens_hour=UNLIMITED,
+        limit_requests_day="20",
+        reset_requests_day="4h17m",
+        limit_tokens_minute="9",
+        reset_tokens_minute="11.25",
+    )
+
+    assert found == [
+        (R, None, 120, 119, None),
+        (T, None, 9, 0, None),
+        (R, 3600, None, 119998, None),
+        (R, 86400, 20, None, 15420.0),
+        (T, 60, 9, None, None),
+    ]
+
+
+MILLISECONDS = "1790000017000"
+
+
+def test_openrouter_headers() -> None:
+    """Resets are epoch milliseconds; the headers do not say of which window."""
+    assert told("openrouter", limit="20", remaining="0", reset=MILLISECONDS) == [
+        (R, None, 20, 0, 17.0)
+    ]
+
+
+def failure(message: str = "no", **metadata: Any) -> bytes:
+    """Return an error as OpenRouter writes it."""
+    return json.dumps({"error": {"code": 429, "message": message, "metadata": metadata}}).encode()
+
+
+INNER = {
+    "X-RateLimit-Limit": "50",
+    "X-RateLimit-Remaining": "0",
+    "X-RateLimit-Reset": MILLISECONDS,
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "window"),
+    [
+        (failure(headers=INNER), 0),
+        (failure(headers=INNER, limit_source="openrouter_free_tier_daily"), 86400),
+        (failure("Rate limit exceeded: free-models-per-day. ", headers=INNER), 86400),
+        (failure("Rate limit exceeded: free-models-per-min. ", headers=INNER), 60),
+    ],
+)
+def test_openrouter_errors(body: bytes, window: int) -> None:
+    """Errors hold headers, and say in a code or in words of which window (section 7)."""
+    (bucket,) = dialect("openrouter").error_limits(429, {}, body, now=NOW)
+
+    assert (bucket.unit, bucket.window.seconds) == (R, window)
+    assert (bucket.limit, bucket.remaining) == (50, 0)
+    assert bucket.reset_time.ToSeconds() == NOW + 17
+    assert bucket.source == pb.RATE_LIMIT_SOURCE_ERROR_BODY
+    assert dialect("groq").error_limits(429, {}, body, now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[1]",
+        b'{"error":"x"}',
+        failure(),
+        failure(headers=[INNER]),
+        failure(headers={}),
+        failure(headers={**INNER, "X-RateLimit-Remaining": "-1"}),
+        failure(headers={**INNER, "X-RateLimit-Limit": "many"}),
+        failure(headers={**INNER, "X-RateLimit-Reset": {"a": [1]}}),
+        failure(headers={**INNER, "X-RateLimit-Reset": "soon"}),
+        failure(headers={**INNER, "X-RateLimit-Reset": None}),
+    ],
+)
+def test_openrouter_errors_without_a_limit(body: bytes) -> None:
+    """What cannot be read, or would hold for good, is no bucket."""
+    assert dialect("openrouter").error_limits(429, {}, body, now=NOW) == []
 
 
 NAMES = [

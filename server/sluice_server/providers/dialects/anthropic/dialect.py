@@ -61,6 +61,12 @@ class AnthropicMessages:
         """Read Anthropic's rate-limit headers."""
         return limits.read_rate_limits(headers, now=now)
 
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Return nothing: limits are in headers alone (`anthropic.md` section 7)."""
+        return []
+
     def models_path(self) -> str:
         """Return the path of the model list."""
         return models.PATH

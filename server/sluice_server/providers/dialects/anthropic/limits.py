@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from google.protobuf import timestamp_pb2
-
 from sluice.v1 import rate_limit_pb2
+from sluice_server.providers import stated_limits
 
 _UNITS = {
     "requests": rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS,
@@ -34,8 +33,6 @@ _NAMES = {
 _WINDOWS = {"5h": 5 * 3600, "7d": 7 * 86400}
 _UNIFIED = "anthropic-ratelimit-unified-"
 _REJECTED = "rejected"
-_LONGEST_RESET = 366 * 86400.0
-_LARGEST = 2**63 - 1
 _LONGEST_MOMENT = 40
 
 
@@ -44,17 +41,16 @@ def read_rate_limits(
 ) -> list[rate_limit_pb2.RateLimitBucket]:
     """Return the buckets that the headers state; `now` is epoch seconds."""
     buckets = []
-    for unit, (limit_name, remaining_name, reset_name) in _NAMES.items():
-        limit = _count(headers.get(limit_name))
-        remaining = _count(headers.get(remaining_name))
-        if limit is None and remaining is None:
-            continue
-        bucket = _bucket(unit, now, headers.get(reset_name))
-        if limit is not None:
-            bucket.limit = limit
-        if remaining is not None:
-            bucket.remaining = remaining
-        buckets.append(bucket)
+    for unit, (limit, remaining, reset) in _NAMES.items():
+        made = stated_limits.stated(
+            unit,
+            now=now,
+            limit=headers.get(limit),
+            remaining=headers.get(remaining),
+            reset_at=moment(headers.get(reset)),
+        )
+        if made is not None:
+            buckets.append(made)
     return [*buckets, *_unified(headers, now)]
 
 
@@ -64,8 +60,7 @@ def _unified(headers: Mapping[str, str], now: float) -> list[rate_limit_pb2.Rate
     for name, seconds in _WINDOWS.items():
         status = headers.get(f"{_UNIFIED}{name}-status")
         if status:
-            bucket = _share(status, headers.get(f"{_UNIFIED}{name}-reset"), now)
-            bucket.window.seconds = seconds
+            bucket = _share(status, headers.get(f"{_UNIFIED}{name}-reset"), now, seconds)
             rejects = rejects or bucket.HasField("remaining")
             buckets.append(bucket)
     status = headers.get(f"{_UNIFIED}status")
@@ -78,25 +73,17 @@ def _unified(headers: Mapping[str, str], now: float) -> list[rate_limit_pb2.Rate
     return buckets
 
 
-def _share(status: str, reset: str | None, now: float) -> rate_limit_pb2.RateLimitBucket:
-    """Return a bucket of which is known whether anything remains at all."""
-    bucket = _bucket(rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS, now, reset)
-    if status == _REJECTED:
-        bucket.remaining = 0
-    return bucket
-
-
-def _bucket(
-    unit: rate_limit_pb2.RateLimitUnit.ValueType, now: float, reset: str | None
+def _share(
+    status: str, reset: str | None, now: float, window: float | None = None
 ) -> rate_limit_pb2.RateLimitBucket:
-    bucket = rate_limit_pb2.RateLimitBucket(
-        unit=unit, source=rate_limit_pb2.RATE_LIMIT_SOURCE_HEADERS
+    """Return a bucket of which is known whether anything remains at all."""
+    return stated_limits.bucket(
+        rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS,
+        now=now,
+        remaining=0 if status == _REJECTED else None,
+        window=window,
+        reset_at=moment(reset),
     )
-    _set_time(bucket.observe_time, now)
-    at = moment(reset)
-    if at is not None and at <= now + _LONGEST_RESET:
-        _set_time(bucket.reset_time, max(at, now))
-    return bucket
 
 
 def moment(text: str | None) -> float | None:
@@ -110,16 +97,3 @@ def moment(text: str | None) -> float | None:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def _set_time(timestamp: timestamp_pb2.Timestamp, at: float) -> None:
-    # On every response, and twice as fast as the library's own setters.
-    timestamp.seconds = seconds = int(at)
-    timestamp.nanos = int((at - seconds) * 1e9)
-
-
-def _count(text: str | None) -> int | None:
-    if not text or not text.isascii() or not text.isdigit() or len(text) > 19:
-        return None
-    value = int(text)
-    return value if value <= _LARGEST else None

@@ -8,7 +8,7 @@ from sluice.v1 import gateway_service_pb2, model_pb2, rate_limit_pb2
 from sluice_server.errors import UnsupportedFeatureError, UpstreamError
 from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Decoder, EncodedRequest
-from sluice_server.providers.dialects.gemini import encode, errors, models
+from sluice_server.providers.dialects.gemini import encode, errors, limits, models
 from sluice_server.providers.dialects.gemini.bodies import BodyDecoder
 from sluice_server.providers.dialects.gemini.capabilities import capabilities
 from sluice_server.providers.dialects.gemini.decode import ChunkReader
@@ -61,6 +61,12 @@ class Gemini:
     ) -> list[rate_limit_pb2.RateLimitBucket]:
         """Return nothing: no header states a limit (`gemini.md` section 5)."""
         return []
+
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Read the quotas that a 429 names."""
+        return limits.read_error_limits(body, now=now)
 
     def models_path(self) -> str:
         """Return the path of the model list.

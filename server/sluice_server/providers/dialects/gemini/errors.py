@@ -59,7 +59,7 @@ _DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> errors.UpstreamError:
     """Return the error of a response that is not 2xx."""
-    error = _error(failures.parse(body))
+    error = members(failures.parse(body))
     return _judge(_failure(status, error, retry_after.delay(headers)), error)
 
 
@@ -68,7 +68,7 @@ def classify_in_stream(error: bytes) -> errors.UpstreamError:
 
     Its `code` is the HTTP status that could no longer be sent.
     """
-    parsed = _error({"error": failures.parse(error)})
+    parsed = members({"error": failures.parse(error)})
     status = failures.status_among(failures.read_codes(parsed.get("code")))
     word = parsed.get("status")
     if not status and isinstance(word, str):
@@ -76,7 +76,7 @@ def classify_in_stream(error: bytes) -> errors.UpstreamError:
     return _judge(_failure(status, parsed, None), parsed)
 
 
-def _error(parsed: object) -> dict[str, Any]:
+def members(parsed: object) -> dict[str, Any]:
     """Return the members of an error, which may be wrapped in an array of one."""
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
@@ -88,17 +88,17 @@ def _error(parsed: object) -> dict[str, Any]:
     return {"message": inner} if isinstance(inner, str) else {}
 
 
-def _details(error: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+def details(error: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
     """Yield the details of a google.rpc type."""
-    details = error.get("details")
-    for detail in details if isinstance(details, list) else ():
+    listed = error.get("details")
+    for detail in listed if isinstance(listed, list) else ():
         if isinstance(detail, dict) and str(detail.get("@type")).endswith(f"google.rpc.{kind}"):
             yield detail
 
 
 def _failure(status: int, error: dict[str, Any], header_delay: float | None) -> Failure:
-    reasons = [detail.get("reason") for detail in _details(error, "ErrorInfo")]
-    delays = [_seconds(detail.get("retryDelay")) for detail in _details(error, "RetryInfo")]
+    reasons = [detail.get("reason") for detail in details(error, "ErrorInfo")]
+    delays = [seconds(detail.get("retryDelay")) for detail in details(error, "RetryInfo")]
     return Failure(
         status=status,
         codes=failures.read_codes(*reasons, error.get("status"), error.get("code")),
@@ -107,11 +107,11 @@ def _failure(status: int, error: dict[str, Any], header_delay: float | None) -> 
     )
 
 
-def _seconds(text: object) -> float | None:
+def seconds(text: object) -> float | None:
     """Return the seconds of a protobuf duration in JSON, such as "48s"."""
     found = _DELAY.fullmatch(text) if isinstance(text, str) else None
-    seconds = float(found[1]) if found else None
-    return seconds if seconds is not None and seconds <= retry_after.LONGEST else None
+    value = float(found[1]) if found else None
+    return value if value is not None and value <= retry_after.LONGEST else None
 
 
 def _judge(failure: Failure, error: dict[str, Any]) -> errors.UpstreamError:
@@ -155,7 +155,7 @@ def _exhausted(failure: Failure) -> errors.UpstreamError:
 
 def _without_end(error: dict[str, Any]) -> bool:
     """Tell whether a 429 is about a quota of the day, or one that there is none of."""
-    for failure in _details(error, "QuotaFailure"):
+    for failure in details(error, "QuotaFailure"):
         violations = failure.get("violations")
         for violation in violations if isinstance(violations, list) else ():
             if isinstance(violation, dict) and (

@@ -47,7 +47,8 @@ def capabilities(quirks: Quirks) -> Mapping[Feature, Support]:
         ),
         Feature.CACHE_HINTS: _CACHE_HINTS[quirks.cache_hints],
         Feature.END_USER: Support.YES if quirks.end_user_field else Support.HINT,
-        Feature.RATE_LIMITS: when(quirks.limits != "none"),
+        # OpenRouter has them on errors alone (`openrouter.md` section 7).
+        Feature.RATE_LIMITS: when(quirks.limits not in {"none", "openrouter"}),
         Feature.MODEL_LIST: Support.YES,
     }
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from sluice.v1 import gateway_service_pb2, model_pb2, rate_limit_pb2
 from sluice_server.errors import UpstreamError
-from sluice_server.providers import framing
+from sluice_server.providers import framing, key_status
 from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Decoder, EncodedRequest
 from sluice_server.providers.dialects.openai_chat import encode, errors, limits, models
 from sluice_server.providers.dialects.openai_chat.capabilities import capabilities
 from sluice_server.providers.dialects.openai_chat.decode import ChunkReader
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
+from sluice_server.providers.key_status import KeyLimit
 from sluice_server.providers.omissions import Omissions
 from sluice_server.providers.sink import TurnSink
 
@@ -61,6 +62,20 @@ class OpenAiChat:
     ) -> list[rate_limit_pb2.RateLimitBucket]:
         """Read rate-limit headers of the provider's style."""
         return limits.read_rate_limits(headers, now=now, style=self._quirks.limits)
+
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Read the limits inside OpenRouter's errors."""
+        return limits.read_error_limits(body, now=now, style=self._quirks.limits)
+
+    def key_status_path(self) -> str | None:
+        """Return where the key's own limits are told (`openrouter.md` section 7)."""
+        return self._quirks.key_status_path
+
+    def parse_key_status(self, body: bytes, *, now: float) -> list[KeyLimit]:
+        """Read the key's own limits."""
+        return key_status.parse(body)
 
     def models_path(self) -> str:
         """Return the path of the model list."""

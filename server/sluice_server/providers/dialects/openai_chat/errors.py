@@ -188,7 +188,7 @@ def _wait(
         return stated
     inner = metadata.get("headers")
     if isinstance(inner, dict):
-        told = {str(name).lower(): str(value) for name, value in inner.items()}
+        told = limits.inner_headers(inner)
         stated = retry_after.delay(told, now=now)
         if stated is None:
             stated = _until(told.get("x-ratelimit-reset"), now)
@@ -198,9 +198,8 @@ def _wait(
 
 def _until(milliseconds: str | None, now: float) -> float | None:
     """Return the seconds until an epoch time in milliseconds (`openrouter.md` section 7)."""
-    if not milliseconds or not milliseconds.isascii() or not milliseconds.isdigit():
+    moment = limits.epoch_milliseconds(milliseconds)
+    if moment is None:
         return None
-    if len(milliseconds) > 15:
-        return None
-    wait = max(0.0, int(milliseconds) / 1000 - now)
+    wait = max(0.0, moment - now)
     return wait if wait <= retry_after.LONGEST else None

@@ -14,14 +14,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from google.protobuf import timestamp_pb2
-
 from sluice.v1 import rate_limit_pb2
+from sluice_server.providers import failures, stated_limits
 from sluice_server.providers.dialects.openai_chat.quirks import LimitStyle
 from sluice_server.providers.openai_family.limits import duration
 from sluice_server.providers.openai_family.limits import read_rate_limits as openai_limits
+from sluice_server.providers.stated_limits import DAY, HOUR, MINUTE, MONTH, number
 
-__all__ = ["duration", "exhausted_for", "read_rate_limits"]
+__all__ = [
+    "duration",
+    "epoch_milliseconds",
+    "exhausted_for",
+    "inner_headers",
+    "read_error_limits",
+    "read_rate_limits",
+]
 
 Buckets: TypeAlias = list[rate_limit_pb2.RateLimitBucket]
 
@@ -29,12 +36,12 @@ _REQUESTS = rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS
 _TOKENS = rate_limit_pb2.RATE_LIMIT_UNIT_TOKENS
 _INPUT = rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS
 _OUTPUT = rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_MONTH = 30 * _DAY
-_UNLIMITED = 2**53
-"""From here on a number stands for no limit (`cerebras.md` section 5)."""
-_LONGEST_RESET = 366.0 * _DAY
-_NUMBER = re.compile(r"\d{1,19}(?:\.\d{1,20})?", re.ASCII)
+_PLAIN_UNITS = (("requests", _REQUESTS), ("tokens", _TOKENS))
+_NAMED_WINDOWS = (("minute", MINUTE), ("hour", HOUR), ("day", DAY))
+
+# OpenRouter's limits by what is said of them, `openrouter.md` section 7: in
+# `limit_source`, and in the message as recorded ("free-models-per-min").
+WINDOW_WORDS = {"per-min": MINUTE, "per-day": DAY, "_daily": DAY}
 
 
 def read_rate_limits(
@@ -44,53 +51,91 @@ def read_rate_limits(
     return _STYLES[style](headers, now) if style != "none" else []
 
 
+def read_error_limits(body: bytes, *, now: float, style: LimitStyle = "openai") -> Buckets:
+    """Return the buckets that an error's body states; `now` as above.
+
+    OpenRouter's only (`openrouter.md` section 7): headers inside the body, and what
+    is limited in a code or in words.
+    """
+    if style != "openrouter":
+        return []
+    parsed = failures.parse(body)
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    if not isinstance(error, dict):
+        return []
+    metadata = error.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("headers"), dict):
+        return []
+    told = inner_headers(metadata["headers"])
+    words = (metadata.get("limit_source"), error.get("message"))
+    said = " ".join(word for word in words if isinstance(word, str))
+    window = next((seconds for word, seconds in WINDOW_WORDS.items() if word in said), None)
+    found = _openrouter(told, now, window, rate_limit_pb2.RATE_LIMIT_SOURCE_ERROR_BODY)
+    # Without an end, that nothing is left would hold for good.
+    return [bucket for bucket in found if bucket.remaining or bucket.HasField("reset_time")]
+
+
+def inner_headers(members: Mapping[object, object]) -> Mapping[str, str]:
+    """Return headers that stand in a body, with names in lower case; only what can be one."""
+    return {
+        str(name).lower(): str(value)
+        for name, value in members.items()
+        if isinstance(value, str) or (type(value) is int and abs(value) < 2**63)
+    }
+
+
+def epoch_milliseconds(text: str | None) -> float | None:
+    """Return the epoch seconds of epoch milliseconds; None if it is none."""
+    if not text or not text.isascii() or not text.isdigit() or len(text) > 15:
+        return None
+    return int(text) / 1000
+
+
 def exhausted_for(headers: Mapping[str, str], style: LimitStyle, now: float) -> float:
     """Return for how many seconds the headers say that nothing is left; 0 if they don't."""
-    return max(
-        (
-            bucket.reset_time.seconds + bucket.reset_time.nanos / 1e9 - now
-            for bucket in read_rate_limits(headers, now=now, style=style)
-            if bucket.HasField("remaining")
-            and not bucket.remaining
-            and bucket.HasField("reset_time")
-        ),
-        default=0.0,
+    waits = (
+        bucket.reset_time.seconds + bucket.reset_time.nanos / 1e9 - now
+        for bucket in read_rate_limits(headers, now=now, style=style)
+        if bucket.HasField("remaining") and not bucket.remaining and bucket.HasField("reset_time")
     )
+    return max((0.0, *waits))
 
 
 def _openai(headers: Mapping[str, str], now: float) -> Buckets:
     return openai_limits(headers, now=now)
 
 
-def _groq(headers: Mapping[str, str], now: float) -> Buckets:
-    """OpenAI's names, for a day's requests and a minute's tokens (section 2)."""
-    return _buckets(
+def _azure(headers: Mapping[str, str], now: float) -> Buckets:
+    return openai_limits(headers, now=now, azure=True)
+
+
+def _compatible(headers: Mapping[str, str], now: float) -> Buckets:
+    """OpenAI's names, and those that also name a window (routers, and SambaNova, section 6).
+
+    The maker is not known, so a reset without a unit could be anything, and is none.
+    """
+    return openai_limits(headers, now=now) + _buckets(
         _bucket(
             headers,
             now,
             unit,
-            f"limit-{name}",
-            f"remaining-{name}",
-            window,
-            duration(headers.get(f"x-ratelimit-reset-{name}")),
+            f"{name}-{window}",
+            seconds,
+            duration(headers.get(f"x-ratelimit-reset-{name}-{window}")),
         )
-        for name, unit, window in (("requests", _REQUESTS, _DAY), ("tokens", _TOKENS, _MINUTE))
+        for name, unit in _PLAIN_UNITS
+        for window, seconds in _NAMED_WINDOWS
     )
 
 
-def _azure(headers: Mapping[str, str], now: float) -> Buckets:
-    """OpenAI's names, with resets in milliseconds and the window told (`openai.md` section 10)."""
-    found = []
-    for name, unit in (("requests", _REQUESTS), ("tokens", _TOKENS)):
-        text = headers.get(f"x-ratelimit-reset-{name}")
-        milliseconds = _number(text)
-        # Deployments that still answer in OpenAI's way say so with a unit.
-        reset = duration(text) if milliseconds is None else milliseconds / 1000
-        window = _number(headers.get(f"x-ratelimit-renewalperiod-{name}"))
-        found.append(
-            _bucket(headers, now, unit, f"limit-{name}", f"remaining-{name}", window, reset)
+def _groq(headers: Mapping[str, str], now: float) -> Buckets:
+    """OpenAI's names, for a day's requests and a minute's tokens (section 2)."""
+    return _buckets(
+        _bucket(
+            headers, now, unit, name, window, duration(headers.get(f"x-ratelimit-reset-{name}"))
         )
-    return _buckets(found)
+        for name, unit, window in (("requests", _REQUESTS, DAY), ("tokens", _TOKENS, MINUTE))
+    )
 
 
 def _cerebras(headers: Mapping[str, str], now: float) -> Buckets:
@@ -100,13 +145,12 @@ def _cerebras(headers: Mapping[str, str], now: float) -> Buckets:
             headers,
             now,
             unit,
-            f"limit-{name}-{window}",
-            f"remaining-{name}-{window}",
+            f"{name}-{window}",
             seconds,
-            _number(headers.get(f"x-ratelimit-reset-{name}-{window}")),
+            number(headers.get(f"x-ratelimit-reset-{name}-{window}")),
         )
-        for name, unit in (("requests", _REQUESTS), ("tokens", _TOKENS))
-        for window, seconds in (("minute", _MINUTE), ("hour", _HOUR), ("day", _DAY))
+        for name, unit in _PLAIN_UNITS
+        for window, seconds in _NAMED_WINDOWS
     )
 
 
@@ -114,7 +158,7 @@ _MISTRAL = re.compile(
     r"x-ratelimit-(?:limit|remaining)-((req|tokens)-(?:(\d{1,4})-)?(second|minute|hour|day|month))",
     re.ASCII,
 )
-_WINDOWS = {"second": 1, "minute": _MINUTE, "hour": _HOUR, "day": _DAY, "month": _MONTH}
+_WINDOWS = {"second": 1, "minute": MINUTE, "hour": HOUR, "day": DAY, "month": MONTH}
 
 
 def _mistral(headers: Mapping[str, str], now: float) -> Buckets:
@@ -125,39 +169,64 @@ def _mistral(headers: Mapping[str, str], now: float) -> Buckets:
             headers,
             now,
             _REQUESTS if match[2] == "req" else _TOKENS,
-            f"limit-{name}",
-            f"remaining-{name}",
+            name,
             int(match[3] or 1) * _WINDOWS[match[4]],
-            None,
         )
         for name, match in sorted(named.items())
+        # A window that cannot be would make another bucket of it.
+        if 0 < int(match[3] or 1) * _WINDOWS[match[4]] <= stated_limits.LONGEST
     )
 
 
 def _xai(headers: Mapping[str, str], now: float) -> Buckets:
-    """OpenAI's names without resets (section 5)."""
-    return _buckets(
-        _bucket(headers, now, unit, f"limit-{name}", f"remaining-{name}", None, None)
-        for name, unit in (("requests", _REQUESTS), ("tokens", _TOKENS))
-    )
+    """OpenAI's names without resets; limits are per minute (section 5)."""
+    return _buckets(_bucket(headers, now, unit, name, MINUTE) for name, unit in _PLAIN_UNITS)
 
 
 def _together(headers: Mapping[str, str], now: float) -> Buckets:
-    """One trio of requests, in whole numbers, per second (section 6)."""
-    reset = _number(headers.get("x-ratelimit-reset"))
-    return _buckets([_bucket(headers, now, _REQUESTS, "limit", "remaining", 1, reset)])
+    """Whole numbers per second, with one reset in seconds (section 6); tokens as recorded."""
+    reset = number(headers.get("x-ratelimit-reset"))
+    return _buckets(
+        [
+            _bucket(headers, now, _REQUESTS, "", 1, reset),
+            _bucket(headers, now, _TOKENS, "tokens", 1, reset),
+        ]
+    )
 
 
 def _fireworks(headers: Mapping[str, str], now: float) -> Buckets:
     """Prompt and generated tokens, without resets (section 6)."""
     return _buckets(
-        _bucket(headers, now, unit, f"limit-{name}", f"remaining-{name}", None, None)
+        _bucket(headers, now, unit, name)
         for name, unit in (("tokens-prompt", _INPUT), ("tokens-generated", _OUTPUT))
+    )
+
+
+def _openrouter(
+    headers: Mapping[str, str],
+    now: float,
+    window: float | None = None,
+    source: rate_limit_pb2.RateLimitSource.ValueType = rate_limit_pb2.RATE_LIMIT_SOURCE_HEADERS,
+) -> Buckets:
+    """One trio of requests, its reset in epoch milliseconds (`openrouter.md` section 7)."""
+    return _buckets(
+        [
+            stated_limits.stated(
+                _REQUESTS,
+                now=now,
+                limit=headers.get("x-ratelimit-limit"),
+                remaining=headers.get("x-ratelimit-remaining"),
+                window=window,
+                reset_at=epoch_milliseconds(headers.get("x-ratelimit-reset")),
+                source=source,
+            )
+        ]
     )
 
 
 _STYLES: Mapping[LimitStyle, Callable[[Mapping[str, str], float], Buckets]] = {
     "openai": _openai,
+    "compatible": _compatible,
     "groq": _groq,
     "azure": _azure,
     "cerebras": _cerebras,
@@ -165,6 +234,7 @@ _STYLES: Mapping[LimitStyle, Callable[[Mapping[str, str], float], Buckets]] = {
     "xai": _xai,
     "together": _together,
     "fireworks": _fireworks,
+    "openrouter": _openrouter,
 }
 
 
@@ -176,35 +246,17 @@ def _bucket(
     headers: Mapping[str, str],
     now: float,
     unit: rate_limit_pb2.RateLimitUnit.ValueType,
-    limit: str,
-    remaining: str,
-    window: float | None,
-    reset: float | None,
+    name: str,
+    window: float | None = None,
+    reset: float | None = None,
 ) -> rate_limit_pb2.RateLimitBucket | None:
-    size = _count(headers.get(f"x-ratelimit-{limit}"))
-    left = _count(headers.get(f"x-ratelimit-{remaining}"))
-    if size is None and left is None:
-        return None
-    bucket = rate_limit_pb2.RateLimitBucket(
-        unit=unit, limit=size, remaining=left, source=rate_limit_pb2.RATE_LIMIT_SOURCE_HEADERS
+    """Return the bucket whose headers end in `name`; window and reset are seconds from now."""
+    ending = f"-{name}" if name else ""
+    return stated_limits.stated(
+        unit,
+        now=now,
+        limit=headers.get(f"x-ratelimit-limit{ending}"),
+        remaining=headers.get(f"x-ratelimit-remaining{ending}"),
+        window=window,
+        reset_at=None if reset is None else now + reset,
     )
-    _set_time(bucket.observe_time, now)
-    if window is not None and 0 < window <= _LONGEST_RESET:
-        bucket.window.seconds = int(window)
-    if reset is not None and reset <= _LONGEST_RESET:
-        _set_time(bucket.reset_time, now + reset)
-    return bucket
-
-
-def _set_time(timestamp: timestamp_pb2.Timestamp, moment: float) -> None:
-    timestamp.seconds = seconds = int(moment)
-    timestamp.nanos = int((moment - seconds) * 1e9)
-
-
-def _number(text: str | None) -> float | None:
-    return float(text) if text and _NUMBER.fullmatch(text) else None
-
-
-def _count(text: str | None) -> int | None:
-    value = _number(text)
-    return int(value) if value is not None and value < _UNLIMITED else None

@@ -16,9 +16,19 @@ from sluice_server.providers.call_ids import LOOSE, CallIdFormat
 from sluice_server.providers.schemas import Subset
 
 LimitStyle: TypeAlias = Literal[
-    "none", "openai", "groq", "azure", "cerebras", "mistral", "xai", "together", "fireworks"
+    "none",
+    "openai",
+    "compatible",
+    "groq",
+    "azure",
+    "cerebras",
+    "mistral",
+    "xai",
+    "together",
+    "fireworks",
+    "openrouter",
 ]
-"""How rate limits stand in headers; see `limits`."""
+"""How rate limits stand in headers, and in errors; see `limits`."""
 
 EchoForm: TypeAlias = Literal["none", "field", "think_text", "thinking_chunks"]
 """How reasoning of earlier turns is sent back: not at all, as text in a field of
@@ -55,6 +65,8 @@ class Quirks:
     """Which response header names the request, in lower case."""
     limits: LimitStyle = "none"
     """How rate limits stand in headers (`overview.md` section 6)."""
+    key_status_path: str | None = None
+    """Where the calling key's own limits are told; None where they are not."""
     facts: str | None = None
     """Which table of `facts/openai.toml` knows its models; None for no table."""
     stream_options: bool = True

@@ -29,8 +29,10 @@ class OpenAiResponses:
         *,
         droppable: frozenset[str] = frozenset(),
         facts: FactTable[OpenAiFacts] = TABLES["openai"],
+        stated_limits: limits.ResponsesLimits = "openai",
     ) -> None:
         """`droppable`: options that are left out instead of refused (`providers.omissions`)."""
+        self._stated_limits = stated_limits
         self._droppable = droppable
         self._facts = facts
         self.headers: Mapping[str, str] = {}
@@ -63,8 +65,16 @@ class OpenAiResponses:
     def rate_limits(
         self, headers: Mapping[str, str], *, now: float
     ) -> list[rate_limit_pb2.RateLimitBucket]:
-        """Read OpenAI's rate-limit headers."""
+        """Read OpenAI's and Azure's rate-limit headers, or those of a ChatGPT account."""
+        if self._stated_limits == "codex":
+            return limits.read_plan(headers, now=now)
         return limits.read_rate_limits(headers, now=now)
+
+    def error_limits(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
+    ) -> list[rate_limit_pb2.RateLimitBucket]:
+        """Read what a ChatGPT account's used-up plan says."""
+        return limits.read_plan_error(body, now=now)
 
     def models_path(self) -> str:
         """Return the path of the model list."""

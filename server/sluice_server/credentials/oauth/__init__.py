@@ -1,0 +1,11 @@
+"""Access tokens: got from a token endpoint, kept, and renewed before they end.
+
+- `source` is the secret of one credential; `timing` says when it is renewed.
+- `account` is what is kept of it, `store` where (a file, or the shared state).
+- `grants` are the ways to get tokens; `endpoint` talks to a token endpoint,
+  `faults` says what may go wrong there.
+- `login`, `device`, `openrouter`: what a person does once, on the command line.
+- `build` makes a source from settings.
+
+Not here: which credential a call uses (`credentials.pool`).
+"""

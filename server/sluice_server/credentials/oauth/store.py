@@ -1,0 +1,229 @@
+"""Where accounts are kept: one file each in a directory, or the shared state.
+
+A save returns when the account would survive a crash. A file is written beside the
+old one, synced, and renamed over it. A crash between leaves a complete newer file
+under the other name; the next load takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from sluice_server.credentials.oauth.account import (
+    Account,
+    UnreadableAccountError,
+    decode,
+    encode,
+)
+from sluice_server.state.locks import SharedValues
+
+_LOCK_POLL_SECONDS = 0.05
+_SHARED_LOCK_SECONDS = 120.0
+"""Longer than a renewal takes."""
+
+_LARGEST_FILE_BYTES = 1024 * 1024
+
+
+class TokenStoreError(Exception):
+    """The store cannot be read or written. Says where and why, never what."""
+
+
+class TokenStore(Protocol):
+    """Keeps accounts by name (`provider/credential`)."""
+
+    async def load(self, name: str) -> Account | None:
+        """Return the account; None when there is none yet.
+
+        Raises:
+            TokenStoreError: it cannot be read.
+        """
+
+    async def save(self, name: str, account: Account) -> None:
+        """Keep the account; returns when it is safe.
+
+        Raises:
+            TokenStoreError: it cannot be written.
+        """
+
+    def alone(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Keep other processes that use this very store from changing the account."""
+
+    def describe(self, name: str) -> str:
+        """Return where the account is kept, for people."""
+
+
+def default_directory(environ: Mapping[str, str]) -> Path:
+    """Return the directory for tokens where none is configured."""
+    # systemd's StateDirectory= may name several.
+    if state := environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(state)
+    home = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(home) / "sluice"
+
+
+class FileTokenStore:
+    """Files `PROVIDER.CREDENTIAL.json` in one directory, readable for the owner only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def load(self, name: str) -> Account | None:
+        """Return the newer of the file and of what a crash left beside it."""
+        return await asyncio.to_thread(self._load, name)
+
+    async def save(self, name: str, account: Account) -> None:
+        """Write beside, sync, rename, sync the directory."""
+        await asyncio.to_thread(self._save, name, account)
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """Hold a lock on a file; the system drops it when the process ends."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path(name, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._failed("locked", name, error) from error
+        try:
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def describe(self, name: str) -> str:
+        """Return the path of the file."""
+        return str(self._path(name))
+
+    def _path(self, name: str, ending: str = ".json") -> Path:
+        # Neither half has a slash, and the first one has no dot: names stay apart.
+        return self._directory / (name.replace("/", ".") + ending)
+
+    def _load(self, name: str) -> Account | None:
+        found = [self._read(self._path(name, ending)) for ending in (".json", ".next")]
+        accounts = [item for item in found if isinstance(item, Account)]
+        if accounts:
+            return max(accounts, key=lambda account: account.generation)
+        if isinstance(found[0], UnreadableAccountError):
+            raise TokenStoreError(f"{self._path(name)} {found[0]}; it is left as it is.")
+        return None
+
+    def _read(self, path: Path) -> Account | UnreadableAccountError | None:
+        try:
+            with path.open("rb") as file:
+                return decode(file.read(_LARGEST_FILE_BYTES))
+        except FileNotFoundError:
+            return None
+        except UnreadableAccountError as error:
+            return error
+        except OSError as error:
+            raise TokenStoreError(f"{path} cannot be read: {error.strerror}.") from error
+
+    def _save(self, name: str, account: Account) -> None:
+        path, beside = self._path(name), self._path(name, ".next")
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # What a crash left may be the only copy of a token: make it the file first.
+            self._adopt(path, beside)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                os.fchmod(descriptor, 0o600)
+                _write(descriptor, encode(account))
+                _step("written")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            _step("synced")
+            beside.replace(path)
+            _step("renamed")
+            _sync_directory(self._directory)
+        except OSError as error:
+            raise self._failed("written", name, error) from error
+
+    def _adopt(self, path: Path, beside: Path) -> None:
+        left, kept = self._read(beside), self._read(path)
+        if isinstance(left, Account) and not (
+            isinstance(kept, Account) and kept.generation >= left.generation
+        ):
+            beside.replace(path)
+            _sync_directory(self._directory)
+
+    def _failed(self, what: str, name: str, error: OSError) -> TokenStoreError:
+        return TokenStoreError(f"{self._path(name)} cannot be {what}: {error.strerror}.")
+
+
+class SharedTokenStore:
+    """Accounts in the shared state; also the memory of what need not outlive the process."""
+
+    def __init__(self, values: SharedValues) -> None:
+        self._values = values
+
+    async def load(self, name: str) -> Account | None:
+        """Return the account."""
+        try:
+            data = await self._values.get(_key(name))
+        except ConnectionError as error:
+            raise TokenStoreError("The shared state cannot be read.") from error
+        try:
+            return None if data is None else decode(data)
+        except UnreadableAccountError as error:
+            raise TokenStoreError(f"The shared value {_key(name)} {error}.") from error
+
+    async def save(self, name: str, account: Account) -> None:
+        """Keep the account."""
+        try:
+            await self._values.put(_key(name), encode(account))
+        except ConnectionError as error:
+            raise TokenStoreError("The shared state cannot be written.") from error
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """Hold a lock in the shared state; it ends by itself when its holder is lost."""
+        key = f"oauth/store/{name}"
+        try:
+            while True:
+                token = await self._values.lock(key, ttl=_SHARED_LOCK_SECONDS)
+                if token is not None:
+                    break
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
+        except ConnectionError as error:
+            raise TokenStoreError("The shared state cannot be reached.") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ConnectionError):
+                await self._values.unlock(key, token)
+
+    def describe(self, name: str) -> str:
+        """Return the name of the shared value."""
+        return f"the shared state, as {_key(name)}"
+
+
+def _key(name: str) -> str:
+    return f"oauth/account/{name}"
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _step(name: str) -> None:
+    """Mark a moment of a save; tests end the process here."""

@@ -1,0 +1,383 @@
+"""Admission: a call goes when everything that it will use has room, or waits, or fails at once.
+
+Here is which credential is asked for room, how long a call may wait, and the lease
+that a call holds while it runs. The order of waiting is in `line`, counting in the
+quota store, who may be used in the pool of credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sluice_server.config import settings
+from sluice_server.errors import (
+    OverloadedError,
+    ProviderCredentialRejectedError,
+    SluiceError,
+    UpstreamError,
+)
+from sluice_server.limits.estimate import Estimate
+from sluice_server.limits.known import Known
+from sluice_server.limits.line import Line, Waiter
+from sluice_server.limits.own import CALLER, OwnLimits
+from sluice_server.limits.pools import Candidate, Pool
+from sluice_server.limits.shortage import UNKNOWN_SECONDS, Bound, Shortage
+from sluice_server.state.quota import Group, Observed, QuotaStore, Refusal, Reservation, Unit
+
+RESERVATION_SECONDS = 900.0
+"""Time to live of a reservation: longer than nearly every answer. A replica that
+dies holds its room for no longer."""
+
+POLL_SECONDS = 0.1
+"""How often the first of a line asks again before the known wait is over: other
+replicas settle, too, and do not tell us."""
+
+FIRST_ANSWER_SECONDS = 1.0
+"""How long calls are held back while the first one to a quota that was never heard of
+is on its way. Its headers tell the limits, and a burst sent before that would run into
+them; an answer that takes longer than this is not worth waiting for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One upstream call that wants to go."""
+
+    provider: str
+    model: str
+    """Model as the provider names it."""
+    estimate: Estimate
+    caller: str
+    """Name of the caller; empty when there are none."""
+    pool: Pool
+    excluded: frozenset[str] = frozenset()
+    """Credentials that this call tried already."""
+    deadline: float | None = None
+    """Moment of `time.monotonic`."""
+    no_wait: bool = False
+    low_priority: bool = False
+    tells_limits: bool = True
+    """The provider states limits in its answers, so that the first one is worth waiting for."""
+
+
+class _LineKey(NamedTuple):
+    """Who shares a line."""
+
+    provider: str
+    model: str
+    pool: Pool
+
+
+class Lease:
+    """Room that one call holds. Settle it exactly once, whatever became of the call."""
+
+    def __init__(
+        self, admission: Admission, reservation: Reservation, credential: Candidate | None
+    ) -> None:
+        self._admission = admission
+        self._reservation = reservation
+        self._heard = False
+        self._settled = False
+        self.credential = credential
+        """What to call with; None where the provider takes none."""
+        self.waited = 0.0
+        """Seconds from the question to the admission."""
+
+    @property
+    def group(self) -> Group:
+        """Return whose room it is."""
+        return self._reservation.group
+
+    async def observe(self, seen: Sequence[Observed]) -> None:
+        """Learn what the response stated, as soon as its head is there, also when it is nothing."""
+        self._heard = True
+        await self._admission.observed(self._reservation, self.credential, seen)
+
+    async def settle(self, used: Mapping[Unit, int] | None) -> None:
+        """Give the room back; a second time does nothing.
+
+        Args:
+            used: What the call took; None when nothing was sent. Units without a count
+                stay as estimated.
+        """
+        if self._settled:
+            return
+        self._settled = True
+        await self._admission.settled(self._reservation, used, heard=self._heard)
+
+
+class Admission:
+    """Lets calls go, in order."""
+
+    def __init__(
+        self,
+        store: QuotaStore,
+        configured: settings.Limits,
+        own: OwnLimits,
+        known: Known,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        poll: float = POLL_SECONDS,
+        first_answer: float = FIRST_ANSWER_SECONDS,
+    ) -> None:
+        self._store = store
+        self._settings = configured
+        self._own = own
+        self._known = known
+        self._clock = clock
+        self._poll = poll
+        self._first_answer = first_answer
+        self._lines: dict[_LineKey, Line[Lease]] = {}
+        self._numbers = itertools.count()
+        self._prefix = uuid.uuid4().hex
+        self._chores: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Number of calls that wait now."""
+        return sum(len(line) for line in self._lines.values())
+
+    async def admit(self, ask: Ask) -> Lease:
+        """Return room for a call, at once or when it is its turn.
+
+        Raises:
+            ProviderRateLimitedError: a limit of the provider, or the operator's for it,
+                has no room in time; `retry_after` is the wait, None when no wait helps.
+            CallerLimitedError: the caller's own limit has none.
+            ProviderCredentialRejectedError: no credential can be used; or what else the
+                pool of credentials says about that.
+            OverloadedError: too many calls wait already.
+        """
+        started = self._clock()
+        number = next(self._numbers)
+        until = started + self._settings.max_wait_seconds
+        if ask.deadline is not None:
+            until = min(until, ask.deadline)
+        key = _LineKey(ask.provider, ask.model, ask.pool)
+        line = self._lines.get(key)
+        lane = (ask.caller, ask.excluded)
+        if line is not None and line.must_queue(lane, low=ask.low_priority):
+            shortage, places = line.outlook(low=ask.low_priority)
+            if ask.no_wait:
+                raise _refused(ask, shortage or Shortage(wait=0.0), places)
+            if shortage is not None and line.stopped and not ask.excluded:
+                self._refuse_in_vain(ask, shortage, places, until)
+        else:
+            outcome = await self._attempt(ask, number)
+            if isinstance(outcome, Lease):
+                outcome.waited = self._clock() - started
+                return outcome
+            if ask.no_wait:
+                raise _refused(ask, outcome)
+            self._refuse_in_vain(ask, outcome, 0, until)
+        if self.waiting >= self._settings.max_waiting:
+            raise OverloadedError(
+                f"{self.waiting} calls wait for room already.", retry_after=UNKNOWN_SECONDS
+            )
+        lease = await self._wait(ask, key, number=number, lane=lane, until=until)
+        lease.waited = self._clock() - started
+        return lease
+
+    async def aclose(self) -> None:
+        """Stop; calls that still wait are cancelled."""
+        for line in tuple(self._lines.values()):
+            await line.aclose()
+        self._lines.clear()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+
+    async def observed(
+        self, reservation: Reservation, credential: Candidate | None, seen: Sequence[Observed]
+    ) -> None:
+        """Learn what the response to a lease's call stated."""
+        group = reservation.group
+        self._known.heard(group, credential.name if credential else "")
+        await self._store.observe(group, seen, reservation=reservation.id)
+        self._wake(group, own=False)
+
+    async def settled(
+        self, reservation: Reservation, used: Mapping[Unit, int] | None, *, heard: bool
+    ) -> None:
+        """Take a lease's room back."""
+        if not heard:
+            self._known.lost(reservation.group)
+        try:
+            await self._store.settle(reservation, used)
+        except asyncio.CancelledError:
+            # Whoever is cancelled twice must not keep the room; settling twice is no harm.
+            self._later(self._store.settle(reservation, used))
+            raise
+        finally:
+            self._wake(reservation.group, own=bool(reservation.own))
+
+    def _wake(self, group: Group, *, own: bool) -> None:
+        """Tell the lines that may use what came back; own limits are shared among them."""
+        for key, line in tuple(self._lines.items()):
+            if own or (key.provider, key.model) == (group.provider, group.model):
+                line.freed()
+
+    async def _wait(
+        self,
+        ask: Ask,
+        key: _LineKey,
+        *,
+        number: int,
+        lane: tuple[str, frozenset[str]],
+        until: float,
+    ) -> Lease:
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(
+                clock=self._clock, poll=self._poll, on_empty=functools.partial(self._drop, key)
+            )
+        waiter: Waiter[Lease] = Waiter(
+            rank=(ask.low_priority, number),
+            lane=lane,
+            common=not ask.excluded,
+            until=until,
+            attempt=functools.partial(self._attempt, ask, number),
+            refused=functools.partial(_refused, ask),
+        )
+        line.join(waiter)
+        try:
+            async with asyncio.timeout(max(0.0, until - self._clock())):
+                return await waiter.future
+        except TimeoutError:
+            shortage, _ = line.outlook(low=ask.low_priority)
+            places = line.places(waiter)
+            self._give_up(line, waiter)
+            raise _refused(ask, shortage or Shortage(wait=0.0), places) from None
+        except asyncio.CancelledError:
+            self._give_up(line, waiter)
+            raise
+
+    def _give_up(self, line: Line[Lease], waiter: Waiter[Lease]) -> None:
+        future = waiter.future
+        if future.done() and not future.cancelled() and future.exception() is None:
+            # It was let go in the very moment in which it left.
+            self._later(future.result().settle(None))
+        line.leave(waiter)
+
+    def _drop(self, key: _LineKey) -> None:
+        line = self._lines.get(key)
+        if line is not None and not len(line):
+            del self._lines[key]
+
+    async def _attempt(self, ask: Ask, number: int) -> Lease | Shortage:
+        """Ask every usable credential for room; the best one that has some is taken."""
+        standing = await ask.pool.standing(excluded=ask.excluded)
+        rests = standing.needs_none and bool(standing.wait)
+        candidates: Sequence[Candidate | None] = standing.ready
+        if standing.needs_none:
+            candidates = () if rests else (None,)
+        elif not candidates and standing.wait is None:
+            raise _named(ask, standing.refusal or _dead(ask))
+        bounds: list[Bound] = []
+        # Those that rest may be back before those that are full have room.
+        waits: list[float | None] = [standing.wait] if standing.wait or not candidates else []
+        asked: dict[tuple[str, tuple[str, ...]], None] = {}
+        for candidate in candidates:
+            reservation = self._reservation(ask, number, candidate)
+            # Credentials of one scope and the same own limits have the same room.
+            same = (reservation.group.scope, tuple(limit.name for limit in reservation.own))
+            if same in asked:
+                continue
+            asked[same] = None
+            held = self._held_back(ask, reservation.group)
+            if held:
+                waits.append(held)
+                continue
+            refusal = await self._reserve(reservation)
+            if refusal is None:
+                self._known.sent(reservation.group, self._clock())
+                return Lease(self, reservation, candidate)
+            bounds.append(Bound(_subject(reservation.group, refusal), refusal))
+            waits.append(_known_wait(refusal))
+            if refusal.own.startswith(CALLER):
+                # The same for every credential.
+                waits, bounds = waits[-1:], bounds[-1:]
+                break
+        finite = [wait for wait in waits if wait is not None]
+        callers = any(bound.refusal.own.startswith(CALLER) for bound in bounds)
+        return Shortage(
+            wait=min(finite) if finite else None,
+            bounds=tuple(bounds),
+            cause=None if candidates else standing.refusal,
+            private=callers or bool(ask.excluded),
+            pace=bounds[0].refusal if len(waits) == len(bounds) == 1 else None,
+        )
+
+    def _held_back(self, ask: Ask, group: Group) -> float:
+        """Return the seconds for which a first answer should be waited for; 0 for none."""
+        hurry = 2 * self._first_answer
+        if ask.no_wait or not ask.tells_limits or not hurry or not self._settings.max_waiting:
+            return 0.0
+        now = self._clock()
+        if self._settings.max_wait_seconds < hurry or (
+            ask.deadline is not None and ask.deadline - now < hurry
+        ):
+            return 0.0
+        sent = self._known.awaited_since(group)
+        return 0.0 if sent is None else max(0.0, sent + self._first_answer - now)
+
+    def _reservation(self, ask: Ask, number: int, candidate: Candidate | None) -> Reservation:
+        name, scope = ("", "") if candidate is None else (candidate.name, candidate.quota_scope)
+        return Reservation(
+            id=f"{self._prefix}-{number}-{scope}",
+            group=Group(ask.provider, scope, ask.model),
+            amounts=ask.estimate.amounts,
+            own=self._own.of(
+                caller=ask.caller, provider=ask.provider, credential=name, model=ask.model
+            ),
+            ceiling=self._settings.throttle_threshold if ask.low_priority else 1.0,
+        )
+
+    async def _reserve(self, reservation: Reservation) -> Refusal | None:
+        try:
+            return await self._store.reserve(reservation, ttl=RESERVATION_SECONDS)
+        except BaseException:
+            # It may have been made all the same.
+            self._later(self._store.settle(reservation, None))
+            raise
+
+    def _refuse_in_vain(self, ask: Ask, shortage: Shortage, places: int, until: float) -> None:
+        wait = shortage.behind(places)
+        if wait is None or self._clock() + wait > until:
+            raise _refused(ask, shortage, places)
+
+    def _later(self, chore: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+
+def _refused(ask: Ask, shortage: Shortage, places: int = 0) -> SluiceError:
+    return shortage.refused(provider=ask.provider, model=ask.model, places=places)
+
+
+def _known_wait(refusal: Refusal) -> float | None:
+    """Return the wait that is worth believing; nobody knows when a running call ends."""
+    at_the_same_time = refusal.own and not refusal.window
+    return 0.0 if at_the_same_time and refusal.wait is not None else refusal.wait
+
+
+def _subject(group: Group, refusal: Refusal) -> str:
+    if refusal.own:
+        return refusal.own.rpartition("/")[0]
+    return "/".join(filter(None, group))
+
+
+def _dead(ask: Ask) -> ProviderCredentialRejectedError:
+    return ProviderCredentialRejectedError(
+        f"No credential of provider {ask.provider} can be used for this call."
+    )
+
+
+def _named(ask: Ask, error: UpstreamError) -> UpstreamError:
+    error.provider, error.model = ask.provider, ask.model
+    return error
