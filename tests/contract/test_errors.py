@@ -22,7 +22,6 @@ _METADATA_BYTES = 8192
 
 NOT_YET = {
     "UNSPECIFIED": "not a reason",
-    "CALLER_LIMITED": "callers have no limits of their own yet",
     "CIRCUIT_OPEN": "there are no circuit breakers yet",
 }
 """Reasons without an error, and why."""
@@ -47,6 +46,9 @@ def _example(leaf: type[SluiceError], text: str = "It broke.") -> SluiceError:
         errors.InvalidRequestError: errors.InvalidRequestError([FieldViolation("model", text)]),
         errors.UnsupportedFeatureError: errors.UnsupportedFeatureError("options.top_k", text),
         errors.OverloadedError: errors.OverloadedError(text, retry_after=1.5),
+        errors.CallerLimitedError: errors.CallerLimitedError(
+            text, retry_after=1.5, quota=(errors.QuotaViolation("caller/checkout", text),)
+        ),
     }
     if leaf in special:
         return special[leaf]
@@ -178,13 +180,15 @@ def test_libraries_do_not_try_again_after_output() -> None:
     ids=lambda leaf: leaf.__name__,
 )
 def test_exhausted_quota_names_whose(leaf: type[SluiceError]) -> None:
-    """RESOURCE_EXHAUSTED of a provider says which provider and credential."""
+    """RESOURCE_EXHAUSTED says whose limit it is: a provider's and credential's, or the caller's."""
     error = _example(leaf)
-    assert isinstance(error, errors.UpstreamError)
-    error.provider, error.credential = "up", "primary"
+    subject = "caller/checkout"
+    if isinstance(error, errors.UpstreamError):
+        error.provider, error.credential = "up", "primary"
+        subject = "up/primary"
 
     failure = _details(refusal(error, generation_id="g"))[error_details_pb2.QuotaFailure]
-    assert [violation.subject for violation in failure.violations] == ["up/primary"]
+    assert [violation.subject for violation in failure.violations] == [subject]
 
 
 def test_violations_are_listed() -> None:

@@ -59,6 +59,7 @@ class Stage:
         self._runner = runner
         self._server = server
         self._upstream = upstream
+        self._numbers = itertools.count()
 
     def play(
         self,
@@ -77,7 +78,9 @@ class Stage:
     ) -> Outcome:
         before = len(self._upstream.requests)
         self._upstream.answer(_reply(exchange, pieces))
-        call = self._server.stub.Generate(request, timeout=CALL_SECONDS)
+        # A key of its own, since one that a recording refuses, or limits, would rest.
+        key = ("sluice-provider-key", f"{API_KEY}-{next(self._numbers)}")
+        call = self._server.stub.Generate(request, timeout=CALL_SECONDS, metadata=(key,))
         answer, failure = Answer(), None
         try:
             async for message in call:
@@ -150,6 +153,7 @@ def _configuration(providers: Mapping[str, str], upstream: Upstream) -> dict[str
                 "kind": kind,
                 "base_url": f"http://{host}:{port}{base_path(kind)}",
                 "credentials": [{"name": CREDENTIAL, "api_key": API_KEY}],
+                "caller_keys": True,
                 "drop_unsupported": KNOBS,
                 **_extra_settings(kind),
             }
