@@ -372,3 +372,24 @@ async def test_the_queue_has_an_end() -> None:
         assert got.reason in {"OVERLOADED", "PROVIDER_RATE_LIMITED"}
         assert got.retry_seconds is not None
     assert len(provider.arrivals) == 1
+
+
+async def test_a_full_target_costs_no_attempt() -> None:
+    """Where the first target has no room, the next one is asked, even with one attempt in all."""
+    async with (
+        LimitedProvider(Limits(requests=1, window=ENDLESS)) as full,
+        LimitedProvider(None) as free,
+    ):
+        config = configuration(full.upstream)
+        config["providers"]["spare"] = configuration(free.upstream)["providers"]["up"]
+        config["attempts"] = {"max_attempts": 1}
+        config["routes"] = {"any": ["up/test-model", "spare/test-model"]}
+        async with running(config) as server, asyncio.timeout(20):
+            served = [
+                (
+                    await collect(server.stub.Generate(request(model="any")))
+                ).started.upstream.provider
+                for _ in range(3)
+            ]
+    assert served == ["up", "spare", "spare"]
+    assert len(full.arrivals) == 1

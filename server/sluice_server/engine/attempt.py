@@ -100,6 +100,8 @@ class Attempt:
         """Who is billed; None before one is chosen, or where none is needed."""
         self.secret: SecretStr | None = None
         """What was sent as its proof."""
+        self.admitted = False
+        """There was room, so that an upstream call was made, or at least begun."""
         self.renewed = False
         """The provider refused the secret, and there is another one now."""
         self.dropped_fields: tuple[str, ...] = ()
@@ -227,6 +229,7 @@ class Attempt:
             )
         finally:
             self._clock.queued += self._clock.now() - began
+        self.admitted = True
         self.credential = ticket.credential
         if self.credential is not None:
             self._services.key_pages.used(self.credential, ticket.group)

@@ -71,7 +71,7 @@ class Tries:
 
     def telling(self, error: SluiceError, attempt: Attempt) -> SluiceError:
         """Return the error that tells more: what a try met, not that no other is left."""
-        if attempt.credential is None and self.excluded and self._fault is not None:
+        if not attempt.admitted and self.excluded and self._fault is not None:
             return self._fault
         if isinstance(error, CREDENTIAL_FAULTS):
             self._fault = error
@@ -79,7 +79,13 @@ class Tries:
 
     def go_on(self, error: SluiceError, attempt: Attempt) -> bool:
         """Move on after a failure; False where it is the caller's to know."""
-        if isinstance(error, _REFUSALS) and attempt.searching and not self._exact:
+        refused_early = isinstance(error, _REFUSALS) and attempt.searching
+        if (refused_early or attempt.renewed) and not self._exact:
+            # Neither is the provider's failure: no key was known to work, or an
+            # access token had ended early.
+            self._left += 1
+        if not attempt.admitted and isinstance(error, ProviderRateLimitedError):
+            # Nobody was asked.
             self._left += 1
         if not self._left:
             return False
