@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextlib import aclosing
 from typing import Any, cast
 
 import pytest
@@ -589,12 +590,12 @@ async def test_redis_keeps_nothing_for_ever(shared_redis: RedisServer) -> None:
 
 async def test_scripts_are_sent_again_when_redis_forgot_them(shared_redis: RedisServer) -> None:
     """A server that was emptied of scripts gets them anew."""
-    store = RedisQuotaStore(shared_redis.url)
-    for _ in range(2):
-        shared_redis.call("SCRIPT", "FLUSH")
-        assert await store.reserve(call("again"), ttl=60) is None
-        await store.settle(call("again"), None)
-    await store.aclose()
+    shared_redis.call("FLUSHALL")
+    async with aclosing(RedisQuotaStore(shared_redis.url)) as store:
+        for _ in range(2):
+            shared_redis.call("SCRIPT", "FLUSH")
+            assert await store.reserve(call("again"), ttl=60) is None
+            await store.settle(call("again"), None)
 
 
 async def test_the_address_stays_out_of_errors() -> None:
