@@ -162,7 +162,13 @@ class Admission:
         key = _LineKey(ask.provider, ask.model, ask.pool)
         line = self._lines.get(key)
         lane = (ask.caller, ask.excluded)
-        if line is not None and line.must_queue(lane, low=ask.low_priority):
+        queue = line is not None and line.must_queue(lane, low=ask.low_priority)
+        if queue and ask.no_wait and line is not None:
+            # Whoever is first in line may have asked for nothing yet, or lack only
+            # what is its own: then this call finds out for itself.
+            known = line.outlook(low=ask.low_priority)[0]
+            queue = known is not None and known.wait is not None
+        if queue and line is not None:
             shortage, places = line.outlook(low=ask.low_priority)
             if ask.no_wait:
                 raise _refused(ask, shortage or Shortage(wait=0.0), places)
