@@ -275,3 +275,22 @@ async def test_several_accounts_share_the_work(
     served = {c.credential: c.calls.successes for c in got.credentials if c.calls.successes}
     assert served.keys() == {ACCOUNT, "second"}
     assert sum(served.values()) == 12
+
+
+async def test_a_caller_who_leaves_during_a_renewal_keeps_no_room(
+    provider: LimitedProvider, tokens: TokenServer, tmp_path: Path
+) -> None:
+    """The room of a call that is cancelled while its token is renewed is free for the next one."""
+    config = account(provider, tokens, tmp_path)
+    config["providers"][PROVIDER]["limits"] = {"concurrent_streams": 1}
+    async with running(config) as server, asyncio.timeout(30):
+        await generate(server)
+        tokens.expire()
+        tokens.gate = gate = Gate()
+        left = server.stub.Generate(request())
+        reading = asyncio.ensure_future(left.read())
+        await gate.reached.wait()
+        left.cancel()
+        await asyncio.wait([reading])
+        gate.open()
+        assert await generate(server) == ["Hello"]

@@ -160,6 +160,7 @@ class Attempt:
         record = AttemptRecord(provider.name, model, self.credential_name, Outcome.CANCELLED)
         exchange: Exchange | None = None
         failure: SluiceError | None = None
+        settled = False
         started = clock.now()
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
@@ -190,6 +191,7 @@ class Attempt:
             self.renewed = await self._renewed_after(error)
             # Now, so that whoever comes next knows what became of this one.
             await ticket.over(self._spent(exchange, record), failure, left=self.renewed)
+            settled = True
             raise
         except Exception:
             record.failed(InternalError.reason, upstream_fault=False)
@@ -200,7 +202,9 @@ class Attempt:
             record.duration_seconds = clock.now() - started
             record.first_output_seconds = exchange.first_output if exchange else None
             self._account(record, span, exchange.http_status if exchange else None)
-            if failure is None:
+            if not settled:
+                # Also where the caller left while a refused secret was being renewed:
+                # then nobody knows yet whether the credential is at fault.
                 left = record.outcome is not Outcome.SUCCESS
                 services.aftermath.later(
                     ticket.over(self._spent(exchange, record), None, left=left)
