@@ -22,6 +22,7 @@ import sluice_server
 from sluice.v1 import metrics_pb2, model_pb2
 from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
 from sluice_server.catalog.nearest import nearest
+from sluice_server.catalog.prices import Billing, Prices
 from sluice_server.config import settings
 from sluice_server.credentials.oauth.build import build as oauth_source
 from sluice_server.credentials.oauth.store import SharedTokenStore
@@ -146,6 +147,7 @@ class App:
             own,
             known,
             throttle_threshold=configured.limits.throttle_threshold,
+            cost=self._prices.most,
             rest=functools.partial(_rest, upstreams),
         )
         admission = Admission(self._store, configured.limits, own, known)
@@ -176,6 +178,7 @@ class App:
                 aftermath,
                 headroom,
                 key_pages,
+                self._prices,
                 self._board,
                 self._ledger,
                 trace,
@@ -218,8 +221,12 @@ class App:
         if configured.local.enabled:
             sections[LOCAL] = await self._start_local(configured.local)
         upstreams = {}
+        billing = {}
         for name, section in sections.items():
             provider = registry.build(name, section, configured.timeouts_of(name))
+            billing[name] = Billing(
+                address=provider.base_url, own=section.prices, free=name == LOCAL
+            )
             self._stack.push_async_callback(provider.aclose)
             pool = Pool(
                 [
@@ -237,6 +244,7 @@ class App:
             self._stack.push_async_callback(pool.aclose)
             self._labels.declare(name, section.models or ())
             upstreams[name] = Upstream(provider, pool, section.caller_keys)
+        self._prices = Prices(billing)
         return upstreams
 
     async def _open_state(self) -> None:

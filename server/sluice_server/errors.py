@@ -160,6 +160,8 @@ class CostLimitError(RequestError):
 
     reason = "COST_LIMIT"
     code = "FAILED_PRECONDITION"
+    # A fallback may be cheaper.
+    failover = True
 
 
 class AnswerTooLargeError(RequestError):

@@ -33,6 +33,8 @@ from sluice_server.config.values import (
 
 MEBIBYTE = 1024 * 1024
 
+UsdPerMillion = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), NOT_BOOLEAN]
+
 
 class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, values never repeated in errors."""
@@ -71,7 +73,7 @@ class Tls(Section):
 class OwnLimits(Section):
     """Limits of the operator's own, kept before anything is sent.
 
-    What is absent is not limited. There is no budget in money: this version knows no prices.
+    What is absent is not limited.
     """
 
     requests_per_second: (
@@ -87,6 +89,13 @@ class OwnLimits(Section):
 
     concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN] | None = None
     """Calls that may run at the same time."""
+
+    usd_per_day: (
+        Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False), NOT_BOOLEAN] | None
+    ) = None
+    """US dollars that calls may cost from midnight to midnight, UTC. A call takes its estimate when
+    it starts and is charged what it cost when it ends. A call whose price nobody knows is refused:
+    give it one in the provider's `prices`."""
 
 
 class Caller(Section):
@@ -105,6 +114,22 @@ class Caller(Section):
 
     limits: OwnLimits = OwnLimits()
     """Limits of this caller, all its calls to all providers together."""
+
+
+class ModelPrices(Section):
+    """What tokens of one model cost, in US dollars per million."""
+
+    input: UsdPerMillion
+    """Input tokens."""
+
+    output: UsdPerMillion
+    """Output tokens, reasoning included."""
+
+    cache_read: UsdPerMillion | None = None
+    """Input tokens read from the provider's prompt cache. Absent: as `input`."""
+
+    cache_write: UsdPerMillion | None = None
+    """Input tokens written to it. Absent: as `input`."""
 
 
 class Credential(Section):
@@ -269,6 +294,11 @@ class Provider(Section):
 
     model_limits: Mapping[ModelName, OwnLimits] = Field(default_factory=dict)
     """Limits of your own for single models, by the provider's own names."""
+
+    prices: Mapping[ModelName, ModelPrices] = Field(default_factory=dict)
+    """Prices by the provider's own model names, before the list prices of the `genai-prices`
+    package, which are those of whoever is known at `base_url`. `*` is for models of which neither
+    has a price: `{input: 0, output: 0}` for a server of your own."""
 
 
 class Limits(Section):

@@ -15,9 +15,11 @@ from opentelemetry import trace
 from pydantic import SecretStr
 
 from sluice.v1 import event_pb2, gateway_service_pb2
+from sluice_server.catalog.prices import Prices
 from sluice_server.credentials.source import Credential
 from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.assembler import Assembler
+from sluice_server.engine.bill import Bill
 from sluice_server.engine.exchange import Clock, Exchange, Patience, deadline_passed
 from sluice_server.engine.headroom import Headroom
 from sluice_server.engine.key_pages import KeyPages
@@ -33,9 +35,9 @@ from sluice_server.errors import (
 )
 from sluice_server.health.board import HealthBoard
 from sluice_server.limits.admission import Admission, Ask
-from sluice_server.limits.estimate import Estimate, used
+from sluice_server.limits.estimate import Estimate
 from sluice_server.providers.capabilities import Feature, Support
-from sluice_server.state.quota import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, TOKENS, Unit
+from sluice_server.state.quota import Unit
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
@@ -50,6 +52,7 @@ class Services:
     aftermath: Aftermath
     headroom: Headroom
     key_pages: KeyPages
+    prices: Prices
     health: HealthBoard
     ledger: Ledger
     tracing: Tracing
@@ -64,6 +67,8 @@ class Entry:
     caller: str
     low_priority: bool
     may_wait: bool
+    max_cost: int | None
+    """What the caller is ready to pay, in nano-dollars; None for anything."""
     excluded: frozenset[str]
     """Credentials that failed this turn already."""
     renewed: frozenset[str]
@@ -92,6 +97,7 @@ class Attempt:
         self.searching = not entry.pool.proven
         """Whether no credential was known to work when this try began."""
         self._assembler = assembler
+        self._bill = Bill(services.prices, target, assembler)
         self._patience = patience
         self._clock = clock
         self._scope = scope
@@ -107,6 +113,11 @@ class Attempt:
         self.dropped_fields: tuple[str, ...] = ()
         self.completed: event_pb2.Completed | None = None
         """Set once the answer is whole."""
+
+    @property
+    def cost(self) -> int | None:
+        """What it cost in nano-dollars, once it is over; None where nobody knows."""
+        return self._bill.cost
 
     @property
     def credentials(self) -> Sequence[Credential]:
@@ -145,6 +156,7 @@ class Attempt:
 
         Raises:
             UnsupportedFeatureError: the target cannot do what is asked.
+            CostLimitError: it may cost more than the caller pays, or nobody knows.
             UpstreamError: the upstream failed.
             DeadlineExceededError: the caller's time ran out.
         """
@@ -179,18 +191,17 @@ class Attempt:
                 async for message in messages:
                     yield message
             self.completed = self._assembler.complete()
+            self._bill.take_stock(record)
+            self._bill.charge(self.completed)
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:
             failure = error
             record.failed(error.reason, upstream_fault=error.upstream_fault)
-            if isinstance(error, UpstreamError):
-                error.provider, error.model = provider.name, model
-                error.credential = self.credential_name or None
-                if exchange is not None:
-                    error.http_status = error.http_status or exchange.http_status
+            self._name(error, exchange)
+            self._bill.take_stock(record)
             self.renewed = await self._renewed_after(error)
             # Now, so that whoever comes next knows what became of this one.
-            await ticket.over(self._spent(exchange, record), failure, left=self.renewed)
+            await ticket.over(self._spent(exchange), failure, left=self.renewed)
             settled = True
             raise
         except Exception:
@@ -199,6 +210,7 @@ class Attempt:
         finally:
             if record.outcome is Outcome.CANCELLED and deadline_passed(self._patience.deadline):
                 record.failed(DeadlineExceededError.reason, upstream_fault=False)
+            self._bill.take_stock(record)
             record.duration_seconds = clock.now() - started
             record.first_output_seconds = exchange.first_output if exchange else None
             self._account(record, span, exchange.http_status if exchange else None)
@@ -206,9 +218,7 @@ class Attempt:
                 # Also where the caller left while a refused secret was being renewed:
                 # then nobody knows yet whether the credential is at fault.
                 left = record.outcome is not Outcome.SUCCESS
-                services.aftermath.later(
-                    ticket.over(self._spent(exchange, record), None, left=left)
-                )
+                services.aftermath.later(ticket.over(self._spent(exchange), None, left=left))
 
     async def _admitted(self) -> Ticket:
         """Wait for a credential with room."""
@@ -218,6 +228,7 @@ class Attempt:
             provider=provider.name,
             model=self._target.model,
             estimate=entry.estimate,
+            cost=self._bill.estimate(entry.estimate, entry.max_cost),
             caller=entry.caller,
             pool=entry.pool,
             excluded=entry.excluded,
@@ -249,13 +260,18 @@ class Attempt:
             and await self.credential.source.renew(self.secret)
         )
 
-    def _spent(self, exchange: Exchange | None, record: AttemptRecord) -> Mapping[Unit, int] | None:
-        if exchange is None or not exchange.sent:
+    def _name(self, error: SluiceError, exchange: Exchange | None) -> None:
+        """Add to an error who failed."""
+        if isinstance(error, UpstreamError):
+            error.provider, error.model = self.provider_name, self._target.model
+            error.credential = self.credential_name or None
+            if exchange is not None:
+                error.http_status = error.http_status or exchange.http_status
+
+    def _spent(self, exchange: Exchange | None) -> Mapping[Unit, int] | None:
+        if exchange is None:
             return None
-        if exchange.http_status is not None and exchange.http_status >= 400:
-            # The request counts at every provider, tokens of a refused one at none known.
-            return {REQUESTS: 1, TOKENS: 0, INPUT_TOKENS: 0, OUTPUT_TOKENS: 0}
-        return used(record.usage)
+        return self._bill.spent(sent=exchange.sent, http_status=exchange.http_status)
 
     def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> trace.Span:
         provider = self._target.upstream.provider
@@ -275,7 +291,6 @@ class Attempt:
 
     def _account(self, record: AttemptRecord, span: trace.Span, http_status: int | None) -> None:
         services, assembler = self._services, self._assembler
-        record.usage = assembler.tokens
         services.ledger.attempt_ended(record)
         services.health.attempt_ended(record)
         services.tracing.end_attempt(

@@ -26,7 +26,6 @@ from sluice_server.engine.tries import Tries
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
     CallerForbiddenError,
-    CostLimitError,
     ProviderModelNotFoundError,
     SluiceError,
     UnsupportedFeatureError,
@@ -136,6 +135,7 @@ class Engine:
             exact=request.routing.HasField("max_attempts"),
         )
         size = estimate(request)
+        wasted = 0
         while True:
             target, number = tries.target, tries.begin()
             began = call.clock.now()
@@ -147,6 +147,11 @@ class Engine:
                 caller=call.record.caller,
                 low_priority=self._own.is_low(call.record.caller),
                 may_wait=tries.may_wait and not request.routing.no_wait,
+                max_cost=(
+                    request.routing.max_cost_usd_nanos
+                    if request.routing.HasField("max_cost_usd_nanos")
+                    else None
+                ),
                 excluded=tries.excluded,
                 renewed=tries.renewed,
             )
@@ -160,6 +165,7 @@ class Engine:
             except SluiceError as caught:
                 error = tries.telling(caught, attempt)
                 if not answer.begun and tries.go_on(error, attempt):
+                    wasted += attempt.cost or 0
                     elapsed = duration_pb2.Duration()
                     elapsed.FromNanoseconds(int((call.clock.now() - began) * 1e9))
                     failed.append(
@@ -180,7 +186,7 @@ class Engine:
                 raise error from None
             finally:
                 answer.learn(assembler)
-            answer.complete(attempt.completed)
+            answer.complete(attempt.completed, wasted=wasted)
             last = assembler.flush()
             if last is not None:
                 yield answer.counted(last)
@@ -246,8 +252,13 @@ class _Answer:
         record.messages += 1
         return message
 
-    def complete(self, completed: event_pb2.Completed | None) -> None:
-        """Add to Completed what only the turn knows."""
+    def complete(self, completed: event_pb2.Completed | None, *, wasted: int) -> None:
+        """Add to Completed what only the turn knows.
+
+        Args:
+            completed: The event.
+            wasted: What failed attempts cost as far as known, in nano-dollars.
+        """
         if completed is None:
             raise AssertionError("an attempt ended well without completing")
         record, clock = self._call.record, self._call.clock
@@ -259,6 +270,9 @@ class _Answer:
         _set(completed.timing.total, total)
         _set(completed.timing.gateway_overhead, overhead)
         record.overhead_seconds = overhead
+        if completed.HasField("cost"):
+            record.cost_usd_nanos = completed.cost.usd_nanos
+            completed.cost.wasted_usd_nanos = wasted
         record.finish_reason = event_pb2.FinishReason.Name(completed.finish_reason).removeprefix(
             "FINISH_REASON_"
         )
@@ -287,11 +301,6 @@ def _refuse_missing_features(request: gateway_service_pb2.GenerateRequest) -> No
     if request.routing.HasField("hedge_after"):
         raise UnsupportedFeatureError(
             "routing.hedge_after", "This version does not hedge; leave it out."
-        )
-    if request.routing.HasField("max_cost_usd_nanos"):
-        raise CostLimitError(
-            f'No price is known for "{request.model[:128]}", so routing.max_cost_usd_nanos '
-            "cannot be kept."
         )
     if request.delivery == gateway_service_pb2.DELIVERY_WHOLE and request.options.HasField(
         "top_logprobs"

@@ -28,8 +28,16 @@ from sluice_server.limits.known import Known
 from sluice_server.limits.line import Line, Waiter
 from sluice_server.limits.own import CALLER, OwnLimits
 from sluice_server.limits.pools import Candidate, Pool
-from sluice_server.limits.shortage import UNKNOWN_SECONDS, Bound, Shortage
-from sluice_server.state.quota import Group, Observed, QuotaStore, Refusal, Reservation, Unit
+from sluice_server.limits.shortage import UNKNOWN_SECONDS, Bound, Shortage, unpriced
+from sluice_server.state.quota import (
+    COST,
+    Group,
+    Observed,
+    QuotaStore,
+    Refusal,
+    Reservation,
+    Unit,
+)
 
 RESERVATION_SECONDS = 900.0
 """Time to live of a reservation: longer than nearly every answer. A replica that
@@ -53,6 +61,8 @@ class Ask:
     model: str
     """Model as the provider names it."""
     estimate: Estimate
+    cost: int | None = None
+    """What it will cost at most by the estimate, in nano-dollars; None where nobody knows."""
     caller: str
     """Name of the caller; empty when there are none."""
     pool: Pool
@@ -153,6 +163,7 @@ class Admission:
             ProviderCredentialRejectedError: no credential can be used; or what else the
                 pool of credentials says about that.
             OverloadedError: too many calls wait already.
+            CostLimitError: a budget applies, and nobody knows what the call costs.
         """
         started = self._clock()
         number = next(self._numbers)
@@ -333,13 +344,19 @@ class Admission:
 
     def _reservation(self, ask: Ask, number: int, candidate: Candidate | None) -> Reservation:
         name, scope = ("", "") if candidate is None else (candidate.name, candidate.quota_scope)
+        own = self._own.of(
+            caller=ask.caller, provider=ask.provider, credential=name, model=ask.model
+        )
+        amounts = ask.estimate.amounts
+        if ask.cost is not None:
+            amounts = {**amounts, COST: ask.cost}
+        elif any(limit.unit == COST for limit in own):
+            raise unpriced(ask.provider, ask.model, "a budget that holds for it")
         return Reservation(
             id=f"{self._prefix}-{number}-{scope}",
             group=Group(ask.provider, scope, ask.model),
-            amounts=ask.estimate.amounts,
-            own=self._own.of(
-                caller=ask.caller, provider=ask.provider, credential=name, model=ask.model
-            ),
+            amounts=amounts,
+            own=own,
             ceiling=self._settings.throttle_threshold if ask.low_priority else 1.0,
         )
 

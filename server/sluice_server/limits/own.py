@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sluice_server.config import settings
-from sluice_server.state.quota import REQUESTS, TOKENS, OwnLimit
+from sluice_server.state.quota import COST, REQUESTS, TOKENS, OwnLimit
 
 MINUTE_SECONDS = 60.0
+DAY_SECONDS = 86_400.0
 
 CALLER = "caller/"
 """How names of callers' limits begin."""
@@ -101,6 +102,16 @@ def _limits(subject: str, section: settings.OwnLimits) -> tuple[OwnLimit, ...]:
     if (tokens := section.tokens_per_minute) is not None:
         made.append(
             OwnLimit(name=f"{subject}/tokens", unit=TOKENS, capacity=tokens, window=MINUTE_SECONDS)
+        )
+    if (dollars := section.usd_per_day) is not None:
+        made.append(
+            OwnLimit(
+                name=f"{subject}/cost",
+                unit=COST,
+                capacity=round(dollars * 1e9),
+                window=DAY_SECONDS,
+                at_once=True,
+            )
         )
     if (streams := section.concurrent_streams) is not None:
         made.append(OwnLimit(name=f"{subject}/streams", unit=REQUESTS, capacity=streams))

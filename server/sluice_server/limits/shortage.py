@@ -8,18 +8,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NamedTuple
 
 from sluice.v1 import rate_limit_pb2
 from sluice_server.errors import (
     CallerLimitedError,
+    CostLimitError,
     ProviderRateLimitedError,
     QuotaViolation,
     SluiceError,
     UpstreamError,
 )
 from sluice_server.limits.own import CALLER
-from sluice_server.state.quota import REQUESTS, Refusal, Unit
+from sluice_server.state.quota import COST, REQUESTS, Refusal, Unit
 
 _NOUNS: dict[Unit, str] = {
     rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS: "requests",
@@ -28,6 +30,8 @@ _NOUNS: dict[Unit, str] = {
     rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS: "output tokens",
     rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS: "credit",
 }
+
+_NANOS = 1_000_000_000
 
 UNKNOWN_SECONDS = 1.0
 """After which to try again where nobody knows when there will be room."""
@@ -107,11 +111,27 @@ class Shortage:
         return error
 
 
+def dollars(nanos: int) -> str:
+    """Return an amount of money for people, with as many digits as it needs."""
+    whole, _, cents = f"{Decimal(nanos) / _NANOS:,.9f}".rstrip("0").partition(".")
+    return f"${whole}.{cents:0<2}"
+
+
+def unpriced(provider: str, model: str, what: str) -> CostLimitError:
+    """Return the error for a call whose cost nobody can tell, where `what` depends on it."""
+    return CostLimitError(
+        f"No price is known for model {model[:128]} at provider {provider}, so {what} cannot be "
+        "kept. An operator can set one in the provider's prices."
+    )
+
+
 def _violation(bound: Bound) -> QuotaViolation:
     refusal = bound.refusal
     noun = _NOUNS.get(refusal.unit, "units")
     size = "an unknown number of" if refusal.limit is None else f"{refusal.limit:,}"
-    if refusal.own and not refusal.window:
+    if refusal.unit == COST:
+        what = f"{dollars(refusal.limit or 0)} a day"
+    elif refusal.own and not refusal.window:
         what = f"{size} calls at the same time"
     elif refusal.window:
         what = f"{size} {noun} in {refusal.window:g} seconds"

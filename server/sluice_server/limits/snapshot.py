@@ -14,6 +14,7 @@ from sluice.v1 import gateway_service_pb2, rate_limit_pb2
 from sluice_server.limits.known import Known, Seen
 from sluice_server.limits.own import OwnedBy, OwnLimits
 from sluice_server.state.quota import (
+    COST,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     PRIVATE,
@@ -28,6 +29,10 @@ from sluice_server.state.quota import (
 Rest = Callable[[str, str, str], Awaitable[float]]
 """Tells for how many seconds a provider's credential of a quota scope still rests."""
 
+Cost = Callable[[str, str, int], int | None]
+"""Tells what so many tokens of a provider's model cost at most, in nano-dollars; None where
+nobody knows."""
+
 
 class RateLimits:
     """Answers GetRateLimits."""
@@ -39,6 +44,7 @@ class RateLimits:
         known: Known,
         *,
         throttle_threshold: float,
+        cost: Cost,
         rest: Rest | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -46,6 +52,7 @@ class RateLimits:
         self._own = own
         self._known = known
         self._threshold = throttle_threshold
+        self._cost = cost
         self._rest = rest
         self._clock = clock
 
@@ -107,6 +114,7 @@ class RateLimits:
         )
         waits: list[float | None] = [rest] if rest > 0 else []
         now = self._clock()
+        cost = self._cost(seen.provider, seen.model, tokens)
         for state in states:
             room = _room(state)
             if room is None:
@@ -114,13 +122,13 @@ class RateLimits:
             if state.limit:
                 share = min(1.0, max(0.0, 1 - room / state.limit))
                 headroom.utilization = max(headroom.utilization, share)
-            need = _need(state, tokens)
-            if room >= need:
+            need = _need(state, tokens, cost)
+            if need is not None and room >= need:
                 continue
             headroom.admissible = False
-            never = state.limit is not None and need > state.limit
+            never = need is None or (state.limit is not None and need > state.limit)
             known = state.reset_at is not None and not never
-            waits.append(_wait(state, need, room, now) if known else None)
+            waits.append(_wait(state, need or 0, room, now) if known else None)
         lengths = [wait for wait in waits if wait is not None]
         if waits and len(lengths) == len(waits):
             headroom.wait.FromNanoseconds(int(max(lengths) * 1e9))
@@ -135,15 +143,18 @@ def _room(state: BucketState) -> int | None:
     return state.remaining - (0 if state.own else state.reserved)
 
 
-def _need(state: BucketState, tokens: int) -> int:
+def _need(state: BucketState, tokens: int, cost: int | None) -> int | None:
+    """Return what a call takes of a bucket; None where it is refused, since nobody knows."""
     if state.unit == REQUESTS:
         return 1
+    if state.unit == COST:
+        return None if cost is None else max(1, cost)
     # Nobody said how the tokens are shared out between input and output.
     return max(1, tokens) if state.unit in {TOKENS, INPUT_TOKENS, OUTPUT_TOKENS} else 0
 
 
 def _wait(state: BucketState, need: int, room: int, now: float) -> float:
-    if state.own and state.limit:
+    if state.own and state.limit and state.unit != COST:
         # It flows back evenly, so that there is room before it is full.
         return max(0.0, (need - room) * state.window / state.limit)
     return max(0.0, (state.reset_at or now) - now)

@@ -70,7 +70,8 @@ class Provider:
         url = httpx.URL(base_url)
         self.address = url.host
         self.port = url.port or (443 if url.scheme == "https" else 80)
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
+        """Where it is called; paths are appended."""
         self._urls: dict[str, httpx.URL] = {}
         self._headers = [*headers.items()]
         self._prepared: dict[tuple[Dialect, str | None], httpx.Headers] = {}
@@ -161,7 +162,7 @@ class Provider:
             # Bounded, since paths may hold the model, which is the caller's word.
             if len(self._urls) >= _MAX_PREPARED:
                 self._urls.clear()
-            url = self._urls[path] = httpx.URL(self._base_url + path)
+            url = self._urls[path] = httpx.URL(self.base_url + path)
         return url
 
     def _generate_headers(

@@ -26,7 +26,7 @@ from sluice_server.state.quota import (
     Reservation,
     Unit,
 )
-from sluice_server.state.room import EPSILON, Ended, Hold, Own, Room
+from sluice_server.state.room import EPSILON, Ended, Hold, Own, Room, refill
 
 MAX_GROUPS = 10_000
 """Groups, own limits and cool-downs kept, each: model names are the caller's."""
@@ -129,9 +129,8 @@ class MemoryQuotaStore:
         for limit in hold.reservation.own:
             state = self._own_limit(limit, now)
             if limit.window:
-                taken = hold.amounts.get(limit.unit, 0)
-                level = state.level + taken - counts.get(limit.unit, 0)
-                state.level = min(limit.capacity, level)
+                taken, spent = hold.amounts.get(limit.unit, 0), counts.get(limit.unit, 0)
+                state.settle(limit, taken, spent, hold.expires - hold.ttl, now)
             else:
                 state.calls.pop(reservation.id, None)
 
@@ -294,7 +293,7 @@ def own_state(limit: OwnLimit, level: float, calls: int, now: float) -> BucketSt
         reserved=0 if limit.window else calls,
         reset_at=None
         if full or not limit.window or limit.capacity <= 0
-        else now + (limit.capacity - level) * limit.window / limit.capacity,
+        else now + refill(limit, limit.capacity - level, now),
         observed_at=now,
         source=rate_limit_pb2.RATE_LIMIT_SOURCE_CONFIG,
         own=limit.name,

@@ -20,8 +20,9 @@ quota scope and a model.
   less than a second, or a tenth of the window, apart) remaining only falls. A
   reset in the past is none.
 - *Own* limits are the operator's: a bucket that refills evenly up to its capacity,
-  or a number of calls at the same time. They are taken at once and corrected when
-  the call is settled.
+  one that is full again at each multiple of its window since the epoch, or a number
+  of calls at the same time. They are taken at once and corrected when the call is
+  settled. What a call took before a refill does not come back after it.
 - A reservation is all or nothing, over all buckets of its group and its own limits.
 - What a lost replica reserved is free again after its time to live.
 """
@@ -41,6 +42,7 @@ TOKENS = rate_limit_pb2.RATE_LIMIT_UNIT_TOKENS
 INPUT_TOKENS = rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS
 OUTPUT_TOKENS = rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS
 CREDIT = rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS
+COST = rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS
 
 
 PRIVATE = "~"
@@ -82,6 +84,9 @@ class OwnLimit:
     """Most that can be taken at once; also the bound of calls at the same time."""
     window: float = 0.0
     """Seconds in which `capacity` flows back; 0 counts calls at the same time."""
+    at_once: bool = False
+    """It does not flow back evenly, but whole at each multiple of `window` since the epoch:
+    a window of a day begins at midnight, UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

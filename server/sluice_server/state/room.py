@@ -257,10 +257,11 @@ class Room:
 class Own:
     """One own limit: a level that refills, or the calls at the same time."""
 
-    __slots__ = ("at", "calls", "level", "until")
+    __slots__ = ("at", "calls", "capacity", "level", "until")
 
     def __init__(self, capacity: int, now: float) -> None:
         self.level = float(capacity)
+        self.capacity = capacity
         self.at = now
         self.calls: dict[str, float] = {}
         self.until = NEVER
@@ -268,12 +269,25 @@ class Own:
     def advance(self, limit: OwnLimit, now: float) -> None:
         """Let time pass."""
         if limit.window:
-            passed = max(0.0, now - self.at)
-            self.level = min(limit.capacity, self.level + passed * limit.capacity / limit.window)
-            self.at = now
+            # What was taken stays taken when the operator changes the limit.
+            level = self.level + limit.capacity - self.capacity
+            if limit.at_once:
+                if _windows(limit, now) > _windows(limit, self.at):
+                    level = float(limit.capacity)
+            else:
+                level += max(0.0, now - self.at) * limit.capacity / limit.window
+            self.level, self.capacity = min(limit.capacity, level), limit.capacity
+            self.at = max(now, self.at) if limit.at_once else now
         elif now >= self.until:
             self.calls = {name: end for name, end in self.calls.items() if end > now}
             self.until = min(self.calls.values(), default=NEVER)
+
+    def settle(self, limit: OwnLimit, taken: int, used: int, since: float, now: float) -> None:
+        """Correct what a call took at `since` to what it used."""
+        if limit.at_once and _windows(limit, now) > _windows(limit, since):
+            # It was taken from a window that is over.
+            return
+        self.level = min(limit.capacity, self.level + taken - used)
 
     def refusal(self, limit: OwnLimit, need: int, ceiling: float, now: float) -> Refusal | None:
         """Say why there is no room for so much; None when there is."""
@@ -287,7 +301,7 @@ class Own:
             if room + EPSILON >= need:
                 return None
             if need <= capacity:
-                wait = (need - room) * limit.window / capacity
+                wait = refill(limit, need - room, now)
         else:
             if capacity - len(self.calls) - spare >= 1:
                 return None
@@ -296,6 +310,18 @@ class Own:
         return Refusal(
             unit=limit.unit, limit=capacity, wait=wait, own=limit.name, window=limit.window
         )
+
+
+def refill(limit: OwnLimit, missing: float, now: float) -> float:
+    """Return the seconds until so much has flowed back into a limit with a window."""
+    if limit.at_once:
+        return (_windows(limit, now) + 1) * limit.window - now
+    return missing * limit.window / limit.capacity
+
+
+def _windows(limit: OwnLimit, now: float) -> int:
+    """Return the number of the present window since the epoch."""
+    return int(now // limit.window)
 
 
 def _spare(limit: int, need: int, ceiling: float) -> int:

@@ -18,6 +18,7 @@ import structlog
 
 from sluice_server.state.memory import MemoryQuotaStore
 from sluice_server.state.quota import (
+    COST,
     BucketState,
     Filter,
     Group,
@@ -77,6 +78,8 @@ class SharedQuotaStore:
         self._closed = False
         self._commands: set[asyncio.Future[Any]] = set()
         self._owed: dict[str, tuple[Reservation, Mapping[Unit, int] | None]] = {}
+        self._apart: set[str] = set()
+        """Reservations that Redis may not know."""
 
     @property
     def state(self) -> SharedState:
@@ -87,7 +90,10 @@ class SharedQuotaStore:
         """Take room for a call, or say why there is none; `ttl` in seconds."""
         shared, refusal = await self._try(lambda: self._remote.reserve(reservation, ttl=ttl))
         if not shared:
-            return await self._local.reserve(reservation, ttl=ttl)
+            refusal = await self._local.reserve(reservation, ttl=ttl)
+            if refusal is None:
+                self._apart.add(reservation.id)
+            return refusal
         if refusal is None:
             await self._local.reserve(reservation, ttl=ttl, force=True)
         return refusal
@@ -103,11 +109,15 @@ class SharedQuotaStore:
         """End a reservation; None: nothing was sent. Units without a count stay as estimated."""
         await self._local.settle(reservation, used)
         shared, _ = await self._try(lambda: self._remote.settle(reservation, used))
-        if not shared:
+        if shared:
+            self._apart.discard(reservation.id)
+        else:
             # It may be held there, from before or by an answer that came too late.
             self._owed[reservation.id] = (reservation, used)
             if len(self._owed) > MAX_OWED:
-                del self._owed[next(iter(self._owed))]
+                oldest = next(iter(self._owed))
+                del self._owed[oldest]
+                self._apart.discard(oldest)
 
     async def buckets(self, wanted: Filter) -> list[BucketState]:
         """Return what is known now, in a stable order."""
@@ -195,8 +205,12 @@ class SharedQuotaStore:
     async def _catch_up(self) -> None:
         """Tell what ended, what rests, what runs, and what was observed meanwhile."""
         for name, (ended, used) in list(self._owed.items()):
+            if name in self._apart and used is not None and _counts_money(ended):
+                # Other amounts flow back before long, money only with the next day.
+                await self._remote.reserve(ended, ttl=CATCH_UP_SECONDS, force=True)
             await self._remote.settle(ended, used)
             self._owed.pop(name, None)
+            self._apart.discard(name)
         for key, seconds in self._local.resting().items():
             await self._remote.cool(key, seconds)
         for reservation, ttl, counted in self._local.running():
@@ -216,3 +230,7 @@ class SharedQuotaStore:
                     source=bucket.source,
                 )
                 await self._remote.observe(bucket.group, [seen])
+
+
+def _counts_money(reservation: Reservation) -> bool:
+    return any(limit.unit == COST for limit in reservation.own)

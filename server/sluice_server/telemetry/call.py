@@ -36,6 +36,8 @@ class CallRecord:
     finish_reason: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cost_usd_nanos: int | None = None
+    """What the answer cost, in 1e-9 US dollars; None where no price is known."""
     events: int = 0
     messages: int = 0
     first_output_seconds: float | None = None
@@ -69,6 +71,8 @@ class AttemptRecord:
     first_output_seconds: float | None = None
     usage: usage_pb2.Usage | None = None
     """What the provider counted; None when it did not."""
+    cost_usd_nanos: int | None = None
+    """What that costs, in 1e-9 US dollars; None where no price is known."""
 
     def tokens(self) -> dict[str, int]:
         """Return token counts by kind: input, output, cache_read_input and so on.

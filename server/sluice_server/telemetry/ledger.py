@@ -94,6 +94,7 @@ class Ledger:
             "finish_reason": record.finish_reason,
             "input_tokens": record.input_tokens,
             "output_tokens": record.output_tokens,
+            "cost_usd": _dollars(record.cost_usd_nanos),
             "events": record.events or None,
             "messages": record.messages or None,
             "first_output_ms": _milliseconds(record.first_output_seconds),
@@ -108,3 +109,7 @@ class Ledger:
 
 def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _dollars(nanos: int | None) -> float | None:
+    return None if nanos is None else nanos / 1e9

@@ -81,6 +81,7 @@ class CallStats:
         self.cancellations = 0
         self.errors: dict[str, int] = {}
         self.tokens: dict[str, int] = {}
+        self.cost_usd_nanos: int | None = None
         self.latency = Latency()
         self.first_output = Latency()
         self.first_call = math.inf
@@ -105,6 +106,7 @@ class CallStats:
             self.last_error_reason = record.reason
         for kind, count in record.tokens().items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
+        self._add_cost(record.cost_usd_nanos)
         self.latency.add(record.duration_seconds)
         if record.first_output_seconds is not None:
             self.first_output.add(record.first_output_seconds)
@@ -117,6 +119,7 @@ class CallStats:
         for mine, theirs in ((self.errors, other.errors), (self.tokens, other.tokens)):
             for key, count in theirs.items():
                 mine[key] = mine.get(key, 0) + count
+        self._add_cost(other.cost_usd_nanos)
         self.latency.merge(other.latency)
         self.first_output.merge(other.first_output)
         self.first_call = min(self.first_call, other.first_call)
@@ -125,6 +128,10 @@ class CallStats:
         if other.last_error > self.last_error:
             self.last_error = other.last_error
             self.last_error_reason = other.last_error_reason
+
+    def _add_cost(self, amount: int | None) -> None:
+        if amount is not None:
+            self.cost_usd_nanos = (self.cost_usd_nanos or 0) + amount
 
     def snapshot(self, now: float) -> metrics_pb2.CallMetrics:
         """Return the contract's view."""
@@ -149,6 +156,8 @@ class CallStats:
                     **{f"{kind}_tokens": count for kind, count in self.tokens.items()},
                 )
             )
+        if self.cost_usd_nanos is not None:
+            metrics.cost.usd_nanos = self.cost_usd_nanos
         if self.first_call < now:
             # A rate over less than a minute would be a guess.
             hours = max(now - self.first_call, 60.0) / 3600

@@ -65,6 +65,8 @@ PROVIDER_DEFAULTS: Mapping[str, object] = {
     "limits.requests_per_second": None,
     "limits.tokens_per_minute": None,
     "limits.concurrent_streams": None,
+    "limits.usd_per_day": None,
+    "prices": {},
     "timeouts": None,
 }
 

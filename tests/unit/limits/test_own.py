@@ -6,7 +6,7 @@ import pytest
 
 from sluice_server.config.settings import Settings
 from sluice_server.limits.own import OwnLimits
-from sluice_server.state.quota import REQUESTS, TOKENS, OwnLimit
+from sluice_server.state.quota import COST, REQUESTS, TOKENS, OwnLimit
 
 
 def own(**document: Any) -> OwnLimits:
@@ -57,6 +57,20 @@ def test_rates(rate: float, capacity: int, window: float) -> None:
     (limit,) = limits.of(caller="", provider="up", credential="", model="")
     assert limit.capacity == capacity
     assert limit.window == pytest.approx(window)
+
+
+def test_a_budget_is_a_day_of_money() -> None:
+    """Dollars become nano-dollars that are there again at midnight, UTC."""
+    limits = own(providers={"up": {"kind": "x", "limits": {"usd_per_day": 2.5}}})
+    assert limits.of(caller="", provider="up", credential="", model="") == (
+        OwnLimit(
+            name="provider/up/cost",
+            unit=COST,
+            capacity=2_500_000_000,
+            window=86_400,
+            at_once=True,
+        ),
+    )
 
 
 def test_priorities() -> None:

@@ -48,6 +48,7 @@ class Book:
             self.own,
             self.known,
             throttle_threshold=0.8,
+            cost=lambda _, model, tokens: tokens * 1000 if model == "m" else None,
             rest=rest,
             clock=lambda: self.now,
         )

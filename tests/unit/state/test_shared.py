@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sluice_server.state.quota import (
+    COST,
     REQUESTS,
     TOKENS,
     BucketState,
@@ -209,3 +210,32 @@ async def test_it_closes_while_redis_is_gone(server: RedisServer) -> None:
         server.kill()
         await store.cool("key", 1)
         assert not store.state.up
+
+
+async def test_money_spent_apart_is_told(server: RedisServer) -> None:
+    """What calls cost while Redis was gone is off the budget that all share when it is back."""
+    budget = OwnLimit(
+        name="shop/cost", unit=COST, capacity=100, window=300 * 86_400.0, at_once=True
+    )
+
+    def spending(name: str, cost: int) -> Reservation:
+        return Reservation(id=name, group=GROUP, amounts={COST: cost}, own=(budget,))
+
+    async def left() -> int | None:
+        (state,) = await store.buckets(Filter(own=(budget,)))
+        return state.remaining
+
+    async with replica(server) as store:
+        assert await store.reserve(spending("before", 10), ttl=60) is None
+        await store.settle(spending("before", 10), {COST: 10})
+        assert await store.reserve(spending("over", 20), ttl=60) is None
+        server.signal(signal.SIGSTOP)
+        assert await store.reserve(spending("during", 30), ttl=60) is None
+        assert await store.reserve(spending("unsent", 5), ttl=60) is None
+        await store.settle(spending("during", 30), {COST: 25})
+        await store.settle(spending("unsent", 5), None)
+        await store.settle(spending("over", 20), {COST: 15})
+        assert await left() == 50
+        server.signal(signal.SIGCONT)
+        await until(lambda: store.state.up)
+        assert await left() == 50

@@ -37,6 +37,8 @@ class _RateLimitUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateLim
     """Output tokens."""
     RATE_LIMIT_UNIT_CREDIT_USD_NANOS: _RateLimitUnit.ValueType  # 5
     """Prepaid credit in 1e-9 US dollars."""
+    RATE_LIMIT_UNIT_COST_USD_NANOS: _RateLimitUnit.ValueType  # 6
+    """Money spent on calls in 1e-9 US dollars, as budgets of our own count it."""
 
 class RateLimitUnit(_RateLimitUnit, metaclass=_RateLimitUnitEnumTypeWrapper):
     """RateLimitUnit is what a bucket counts."""
@@ -53,6 +55,8 @@ RATE_LIMIT_UNIT_OUTPUT_TOKENS: RateLimitUnit.ValueType  # 4
 """Output tokens."""
 RATE_LIMIT_UNIT_CREDIT_USD_NANOS: RateLimitUnit.ValueType  # 5
 """Prepaid credit in 1e-9 US dollars."""
+RATE_LIMIT_UNIT_COST_USD_NANOS: RateLimitUnit.ValueType  # 6
+"""Money spent on calls in 1e-9 US dollars, as budgets of our own count it."""
 Global___RateLimitUnit: _TypeAlias = RateLimitUnit  # noqa: Y015
 
 class _RateLimitSource:

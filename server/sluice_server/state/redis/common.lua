@@ -165,24 +165,41 @@ local function store_group(keys, prefix, name, group, now)
   end
 end
 
--- An own limit that refills: l level and t its time. One of calls at the same time is
--- a sorted set of their names by expiry.
+-- Number of the present window of a limit since the epoch.
+local function windows(limit, now)
+  return math.floor(now / limit.window)
+end
+
+-- Seconds until so much has flowed back.
+local function refill(limit, missing, now)
+  if limit.at_once then return (windows(limit, now) + 1) * limit.window - now end
+  return missing * limit.window / limit.capacity
+end
+
+-- An own limit that refills: l level, t its time, k the capacity that l was counted
+-- from. One of calls at the same time is a sorted set of their names by expiry.
 local function load_own(key, limit, now)
   if limit.window == 0 then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.17g', now))
     return
   end
-  local own = load(key) or { l = limit.capacity, t = now }
-  local passed = math.max(0, now - own.t)
-  own.l = math.min(limit.capacity, own.l + passed * limit.capacity / limit.window)
-  own.t = now
+  local own = load(key) or { l = limit.capacity, t = now, k = limit.capacity }
+  -- What was taken stays taken when the operator changes the limit.
+  own.l = own.l + limit.capacity - (own.k or limit.capacity)
+  if limit.at_once then
+    if windows(limit, now) > windows(limit, own.t) then own.l = limit.capacity end
+  else
+    own.l = own.l + math.max(0, now - own.t) * limit.capacity / limit.window
+  end
+  own.l, own.k = math.min(limit.capacity, own.l), limit.capacity
+  own.t = limit.at_once and math.max(now, own.t) or now
   return own
 end
 
 local function store_own(key, limit, own)
   local seconds = 1
   if limit.capacity > 0 then
-    seconds = (limit.capacity - own.l) * limit.window / limit.capacity + 1
+    seconds = refill(limit, limit.capacity - own.l, own.t) + 1
   end
   store(key, own, seconds)
 end

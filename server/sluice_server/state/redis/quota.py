@@ -188,6 +188,7 @@ def _limit(limit: OwnLimit) -> dict[str, Any]:
         "unit": limit.unit,
         "capacity": limit.capacity,
         "window": float(limit.window),
+        "at_once": limit.at_once,
     }
 
 

@@ -48,7 +48,7 @@ for index, limit in ipairs(call.own) do
       local room = own.l - spare(limit.capacity, need, call.ceiling)
       if room + EPSILON < need then
         if need <= limit.capacity then
-          refusal.wait = (need - room) * limit.window / limit.capacity
+          refusal.wait = refill(limit, need - room, now)
         end
         refuse(refusal)
       end

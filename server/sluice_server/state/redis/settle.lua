@@ -27,8 +27,11 @@ for index, limit in ipairs(call.own) do
   local key = KEYS[index + 2]
   local own = load_own(key, limit, now)
   if limit.window > 0 then
-    local level = own.l + (hold.u[limit.unit] or 0) - (counts[limit.unit] or 0)
-    own.l = math.min(limit.capacity, level)
+    -- Unless it was taken from a window that is over.
+    if not limit.at_once or windows(limit, now) == windows(limit, hold.x - hold.ttl) then
+      local level = own.l + (hold.u[limit.unit] or 0) - (counts[limit.unit] or 0)
+      own.l = math.min(limit.capacity, level)
+    end
     store_own(key, limit, own)
   else
     redis.call('ZREM', key, call.id)
