@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from sluice_server.config import addresses
 from sluice_server.config.document import Document
 from sluice_server.config.faults import Location
+from sluice_server.config.health import Breakers
 from sluice_server.config.kinds import EXTRA_SETTINGS, ProviderKind
 from sluice_server.config.settings import Local, Management, Settings
 from sluice_server.config.shape import nearest, value_at
@@ -49,6 +50,7 @@ KEY_COMMAND_PREFIX = "api_key_command_"
 """Starts the settings that have a use beside `api_key_command` only."""
 
 _BOOL = TypeAdapter(bool)
+_NUMBER = TypeAdapter(float)
 
 
 def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
@@ -61,6 +63,7 @@ def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
         _callers(view),
         _providers(view, kinds),
         _routes(view),
+        _breakers(view),
         _something_to_serve(view),
     ):
         for location, message in findings:
@@ -101,6 +104,16 @@ class _View:
             return None if location in self.spoiled else default
         try:
             return _BOOL.validate_python(value)
+        except ValidationError:
+            return None
+
+    def number(self, *location: str | int, default: float) -> float | None:
+        """Return a number as pydantic reads it; None when it cannot be told."""
+        value = self.at(*location)
+        if value is None:
+            return None if location in self.spoiled else default
+        try:
+            return _NUMBER.validate_python(value)
         except ValidationError:
             return None
 
@@ -329,6 +342,14 @@ def _routes(view: _View) -> Iterator[Finding]:
                 known = {*providers, LOCAL} if view.has_local else set(providers)
                 names = ", ".join(sorted(known)) or "none"
                 yield location, f"names no configured provider (configured: {names})"
+
+
+def _breakers(view: _View) -> Iterator[Finding]:
+    defaults = Breakers()
+    first = view.number("breakers", "cooldown_seconds", default=defaults.cooldown_seconds)
+    longest = view.number("breakers", "max_cooldown_seconds", default=defaults.max_cooldown_seconds)
+    if first is not None and longest is not None and longest < first:
+        yield ("breakers", "max_cooldown_seconds"), "is shorter than breakers.cooldown_seconds"
 
 
 def _something_to_serve(view: _View) -> Iterator[Finding]:

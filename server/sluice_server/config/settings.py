@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from sluice_server.config.health import Breakers
 from sluice_server.config.oauth import Command, OAuth
+from sluice_server.config.section import Section
 from sluice_server.config.values import (
     NOT_BOOLEAN,
     ApiKey,
@@ -34,14 +36,6 @@ from sluice_server.config.values import (
 MEBIBYTE = 1024 * 1024
 
 UsdPerMillion = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), NOT_BOOLEAN]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, values never repeated in errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
 
 class Management(Section):
@@ -483,6 +477,9 @@ class Settings(BaseSettings):
 
     attempts: Attempts = Attempts()
     """How often a call is tried."""
+
+    breakers: Breakers = Breakers()
+    """When calls to an upstream that fails are no longer tried."""
 
     server: Server = Server()
     """The gRPC port: sizes, connections, shutting down."""

@@ -1,1 +1,4 @@
-"""Who is usable. `board` judges providers by what was seen of them."""
+"""Who is usable.
+
+`breakers` stops calls to what fails, `board` judges providers by what was seen of them.
+"""

@@ -205,6 +205,10 @@ BETWEEN = [
     ),
     ("listen: 127.0.0.1:9464", "management.metrics: takes the same port as listen"),
     (
+        "breakers: {cooldown_seconds: 90}",
+        "breakers.max_cooldown_seconds: is shorter than breakers.cooldown_seconds",
+    ),
+    (
         "management: {health: '0.0.0.0:7', metrics: '127.0.0.1:7'}",
         "management.metrics: takes the same port as management.health",
     ),

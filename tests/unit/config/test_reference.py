@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from sluice_server.config import reference
 from sluice_server.config.kinds import ProviderKind
 from sluice_server.config.load import load
-from sluice_server.config.settings import Section, Settings
+from sluice_server.config.section import Section
+from sluice_server.config.settings import Settings
 
 DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLE = DOCS / "config.example.yaml"

@@ -1,0 +1,54 @@
+"""The settings of circuit breakers, health and alerts.
+
+Shape only, as in `settings`, where they are part of the tree.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sluice_server.config.section import Section
+from sluice_server.config.values import NOT_BOOLEAN, Wait
+
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NOT_BOOLEAN]
+
+
+class Breakers(Section):
+    """Circuit breakers: when calls to an upstream that fails are no longer tried.
+
+    There is one for each provider, credential and family of models. Only failures that are the
+    upstream's own count, at the end of the call.
+    """
+
+    enabled: bool = True
+    """Break circuits. On: a caller is sent elsewhere, or told at once, instead of waiting for what
+    is known to fail."""
+
+    window_seconds: Wait = 30.0
+    """How far back calls are counted, in seconds. Thirty: long enough for ten calls where traffic
+    is thin, short enough to forget an incident."""
+
+    failure_share: Share = 0.5
+    """Share of failed calls from which a circuit opens, above 0 to 1. 0.5: below it a second
+    attempt at the same place mostly works."""
+
+    min_calls: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN] = 10
+    """Calls in the window below which the share proves nothing. Ten: half of fewer is bad luck too
+    often."""
+
+    consecutive_unreachable: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN] = 5
+    """Failed connections in a row that open a circuit, however few calls there were. Five: nobody
+    answers there, and each further caller would wait for a timeout to learn it."""
+
+    cooldown_seconds: Wait = 5.0
+    """How long a circuit stays open at first, in seconds. Each time that a probe fails it is
+    doubled; it varies by a fifth either way, so that replicas do not probe in step. Five: a
+    restart takes about that long."""
+
+    max_cooldown_seconds: Wait = 60.0
+    """Bound of the doubling, in seconds, and how long a circuit must have been closed until the
+    next one is short again. Sixty: a provider that returns is found within a minute."""
+
+    probes: Annotated[int, Field(ge=1, le=1000), NOT_BOOLEAN] = 1
+    """Calls that may try a half-open circuit at the same time; two good ones in a row close it.
+    One: a probe may fail, and its caller pays for it with an attempt."""
