@@ -96,8 +96,6 @@ class MemoryQuotaStore:
             bucket = room.bucket(one, now)
             if bucket is not None:
                 bucket.learn(one, now, number, room.number, asked=not reservation)
-        if believed:
-            room.forget(now)
         if hold is None or hold.counted:
             return
         hold.counted = True

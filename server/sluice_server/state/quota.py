@@ -11,7 +11,8 @@ quota scope and a model.
 
 - Room of a bucket is its remaining minus what is held. Without a remaining there
   is no bound. Past its reset a bucket is full again: remaining is the limit, or
-  unknown where there is none.
+  unknown where there is none or where it is zero: only a call can find out then.
+  A bucket that was not mentioned for an hour, and for two windows, is dropped.
 - A reservation holds its requests until its own response was observed, since from
   then on the provider counted it. It holds its tokens until it is settled, and
   what it really used until an observation of a call that was sent after that:

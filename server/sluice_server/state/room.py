@@ -96,7 +96,8 @@ class Bucket:
         """Let time pass: fill up past the reset, forget what counts no more."""
         full_at = self.full_at()
         if full_at <= now:
-            self.remaining = self.limit
+            # A limit of zero cannot be full; only a call finds out whether it still holds.
+            self.remaining = self.limit or None
             self.rolled_at = full_at
             self.reset = self.anchor = None
             self.fresh = True
@@ -198,7 +199,8 @@ class Room:
         """No hold expires before this."""
 
     def advance(self, now: float) -> None:
-        """Give back what lost replicas hold."""
+        """Give back what lost replicas hold, and drop buckets that nobody mentions any more."""
+        self._forget(now)
         if now < self.until:
             return
         for name in [name for name, hold in self.live.items() if hold.expires <= now]:
@@ -244,8 +246,8 @@ class Room:
             bucket.advance(now)
         return bucket
 
-    def forget(self, now: float) -> None:
-        """Drop buckets that nobody mentions any more."""
+    def _forget(self, now: float) -> None:
+        # Not only when there is news: what no call fits into would never be told anew.
         for key, bucket in list(self.buckets.items()):
             idle = now - bucket.observed_at
             if idle > max(sane.FORGET_SECONDS, 2 * bucket.window):

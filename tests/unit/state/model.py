@@ -80,9 +80,10 @@ class Model:
             if full is None and bucket.present and bucket.remaining is not None:
                 full = bucket.since + (key[1] or 60.0)
             if full is not None and full <= self.now:
-                bucket.rolled, bucket.remaining = full, bucket.limit
+                bucket.rolled, bucket.remaining = full, bucket.limit or None
                 bucket.reset = bucket.anchor = None
                 bucket.present = False
+        self.known = {key: one for key, one in self.known.items() if not self._idle(key)}
 
     def level(self, limit: OwnLimit) -> float:
         """Return what is left of an own limit."""
@@ -142,8 +143,6 @@ class Model:
         self.event += 1
         for one in seen:
             self._learn(one, -1 if call is None else call.began, asked=not name)
-        if seen:
-            self.known = {key: one for key, one in self.known.items() if not self._idle(key)}
         if call is not None and call.seen is None:
             call.seen = (self.event, self.now)
             call.stated = {(one.unit, one.window) for one in seen if one.remaining is not None}

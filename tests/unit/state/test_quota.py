@@ -25,7 +25,7 @@ from sluice_server.state.quota import (
 )
 from sluice_server.state.redis import RedisQuotaStore
 from tests.support.redis import RedisServer
-from tests.unit.state.worlds import GROUP, World, has_room, reserved, until
+from tests.unit.state.worlds import GROUP, MemoryWorld, World, has_room, reserved, until
 
 FAR = 1_000.0
 """Seconds to a reset that no test lives to see."""
@@ -368,6 +368,28 @@ async def test_a_call_larger_than_the_limit_never_fits(world: World) -> None:
     refusal = await reserve(world, call("a", tokens=101))
     assert refusal is not None
     assert refusal.wait is None
+
+
+async def test_a_limit_of_zero_is_asked_about_again(world: World) -> None:
+    """Nothing fits until its reset; then nothing is known, and a call may find out."""
+    await world.store.observe(GROUP, [said(world, remaining=0, limit=0, reset=SOON)])
+    refusal = await reserve(world, call("a"))
+    assert refusal is not None
+    assert refusal.wait is None
+    took = await until(world, lambda: has_room(world, call("a")))
+    assert took <= SOON + 0.5
+    assert ((await only(world)).limit, (await only(world)).remaining) == (0, None)
+
+
+async def test_what_no_call_fits_into_is_forgotten_without_news() -> None:
+    """A limit that lets nothing through cannot be told anew; in time a call finds out."""
+    world = MemoryWorld(lambda clock: MemoryQuotaStore(clock=clock))
+    await world.store.observe(GROUP, [said(world, TOKENS, 100, limit=100, reset=1.0)])
+    world.time += sane.FORGET_SECONDS
+    assert await reserve(world, call("large", tokens=101)) is not None
+    world.time += 1.0
+    assert await reserve(world, call("large", tokens=101)) is None
+    assert await world.store.buckets(Filter()) == []
 
 
 async def test_the_longest_wait_is_told(world: World) -> None:

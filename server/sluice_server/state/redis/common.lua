@@ -47,6 +47,8 @@ local function advance(bucket, now)
   local full = full_at(bucket)
   if full <= now then
     bucket.m, bucket.o, bucket.t, bucket.a, bucket.f = bucket.l, full, nil, nil, true
+    -- A limit of zero cannot be full; only a call finds out whether it still holds.
+    if bucket.l == 0 then bucket.m = nil end
   end
   local pending = {}
   for _, ended in ipairs(bucket.p) do
@@ -83,8 +85,8 @@ local function drop_hold(group, key, id, hold)
   end
 end
 
--- Gives back what lost replicas hold, and forgets what every response to come
--- includes. Returns whether the group must be stored.
+-- Gives back what lost replicas hold, drops buckets that nobody mentions any more, and
+-- forgets what every response to come includes. Returns whether the group must be stored.
 local function advance_group(group, key, now)
   local lost = redis.call('ZRANGEBYSCORE', key .. ':ends', '-inf', string.format('%.17g', now))
   for _, id in ipairs(lost) do
@@ -99,7 +101,15 @@ local function advance_group(group, key, now)
     end
     group.r = recent
   end
-  return #lost > 0
+  local kept = {}
+  for _, bucket in ipairs(group.b) do
+    local idle = now - bucket.x > math.max(FORGET_SECONDS, 2 * bucket.w)
+    if idle then advance(bucket, now) end
+    if not idle or full_at(bucket) < INF then kept[#kept + 1] = bucket end
+  end
+  local dropped = #kept < #group.b
+  group.b = kept
+  return #lost > 0 or dropped
 end
 
 -- Appends; beyond a bound the two oldest of the unit become one, as if both had ended

@@ -73,16 +73,6 @@ for _, seen in ipairs(told.seen) do
   end
 end
 
-if #told.seen > 0 then
-  local kept = {}
-  for _, bucket in ipairs(group.b) do
-    local idle = now - bucket.x > math.max(FORGET_SECONDS, 2 * bucket.w)
-    if idle then advance(bucket, now) end
-    if not idle or full_at(bucket) < INF then kept[#kept + 1] = bucket end
-  end
-  group.b = kept
-end
-
 if hold and not hold.c then
   drop_hold(group, KEYS[1], told.reservation, hold)
   hold.c = true
