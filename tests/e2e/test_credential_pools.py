@@ -2,17 +2,21 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
+import httpx
 import pytest
 
 from sluice.v1 import gateway_service_pb2
 from tests.support.channels import get, stub_to
 from tests.support.client import Answer, collect, collect_failure, request
+from tests.support.collector import collecting
 from tests.support.configuration import API_KEY, PROVIDER, Config, configuration
 from tests.support.limited_provider import LimitedProvider, Limits, Standing
 from tests.support.openai_stream import answer, failure
@@ -24,6 +28,10 @@ from tests.support.upstream import Request, Upstream
 RERUN_SECONDS = 1.1
 """A little more than the shortest time between two runs of a program that prints a key."""
 FOREIGN_KEY = "key-that-a-caller-brought-0123456789"
+BROUGHT = (("sluice-provider-key", FOREIGN_KEY),)
+
+
+T = TypeVar("T")
 
 
 def keys(count: int) -> list[str]:
@@ -39,6 +47,11 @@ def pool(upstream: Upstream, *names: str, **overrides: object) -> Config:
         providers={PROVIDER: {"credentials": credentials, **overrides}},
         attempts={"max_attempts": 3},
     )
+
+
+def alive(kind: type[T]) -> list[T]:
+    """Return all objects of a kind that something still holds on to."""
+    return [one for one in gc.get_objects() if isinstance(one, kind)]
 
 
 def key_of(received: Request) -> str:
@@ -268,36 +281,74 @@ async def test_a_key_may_change_while_the_server_runs(source: str, tmp_path: Pat
     assert sum(arrival.status == 401 for arrival in provider.arrivals) <= 1
 
 
+def lending(upstream: Upstream, **overrides: object) -> Config:
+    """Return settings with a key of the operator's where callers may bring their own."""
+    return configuration(upstream, providers={PROVIDER: {"caller_keys": True}}, **overrides)
+
+
 async def test_callers_may_bring_a_key_where_they_are_let() -> None:
     """Their key serves their call alone, and is seen nowhere but upstream."""
-    async with LimitedProvider(None) as provider:
-        config = configuration(provider.upstream, providers={PROVIDER: {"caller_keys": True}})
-        metadata = (("sluice-provider-key", FOREIGN_KEY),)
+    async with LimitedProvider(None) as provider, collecting() as (collector, endpoint):
+        config = lending(provider.upstream, telemetry={"otlp_endpoint": endpoint})
         async with server_process(config) as server, stub_to(server.channel_target) as stub:
-            await collect(stub.Generate(request(), metadata=metadata))
+            await collect(stub.Generate(request(), metadata=BROUGHT))
             await collect(stub.Generate(request()))
             provider.standing[FOREIGN_KEY] = Standing.REVOKED
-            got = await collect_failure(stub.Generate(request(), metadata=metadata))
+            got = await collect_failure(stub.Generate(request(), metadata=BROUGHT))
             assert got.reason == "PROVIDER_CREDENTIAL_REJECTED"
             await collect(stub.Generate(request()))
             limits = await stub.GetRateLimits(gateway_service_pb2.GetRateLimitsRequest())
             metrics = await stub.GetMetrics(gateway_service_pb2.GetMetricsRequest())
             _, page = await get(str(server.started["metrics"]), "/metrics")
+            server.terminate()
+            await server.wait()
         told = [server.raw_log, str(limits), str(metrics), page, got.message, str(got.trailers)]
     assert [arrival.key for arrival in provider.arrivals] == [
         *(FOREIGN_KEY, API_KEY, FOREIGN_KEY, API_KEY)
     ]
     assert not any(FOREIGN_KEY in text for text in told)
+    assert collector.spans
+    assert FOREIGN_KEY.encode() not in collector.raw
+
+
+async def test_a_brought_key_is_kept_nowhere() -> None:
+    """When its call is over no headers with it are left, unlike those with the operator's key."""
+    async with (
+        LimitedProvider(Limits(window=600.0)) as provider,
+        running(lending(provider.upstream)) as server,
+    ):
+        await collect(server.stub.Generate(request(), metadata=BROUGHT))
+        await collect(server.stub.Generate(request()))
+        gc.collect()
+        left = [value for kept in alive(httpx.Headers) for value in kept.values()]
+    assert {arrival.key for arrival in provider.arrivals} == {FOREIGN_KEY, API_KEY}
+    assert any(API_KEY in value for value in left)
+    assert not any(FOREIGN_KEY in value for value in left)
+
+
+async def test_a_brought_key_is_none_of_ours_whatever_ours_is_called() -> None:
+    """Logs call such keys "caller"; faults of one do not rest a credential of that name."""
+    async with LimitedProvider(None, standing={FOREIGN_KEY: Standing.REVOKED}) as provider:
+        config = lending(provider.upstream)
+        config["providers"][PROVIDER]["credentials"][0]["name"] = "caller"
+        async with running(config) as server, asyncio.timeout(20):
+            for _ in range(2):
+                got = await collect_failure(server.stub.Generate(request(), metadata=BROUGHT))
+                assert got.reason == "PROVIDER_CREDENTIAL_REJECTED"
+            await collect(server.stub.Generate(request()))
+            provider.standing = {API_KEY: Standing.REVOKED}
+            await collect_failure(server.stub.Generate(request()))
+            await collect(server.stub.Generate(request(), metadata=BROUGHT))
+    assert [arrival.status for arrival in provider.arrivals] == [401, 401, 200, 401, 200]
 
 
 async def test_callers_may_not_bring_a_key_elsewhere() -> None:
     """Where the operator did not allow it, such a call is refused and goes nowhere."""
-    metadata = (("sluice-provider-key", FOREIGN_KEY),)
     async with (
         LimitedProvider(None) as provider,
         running(configuration(provider.upstream)) as server,
     ):
-        got = await collect_failure(server.stub.Generate(request(), metadata=metadata))
+        got = await collect_failure(server.stub.Generate(request(), metadata=BROUGHT))
     assert got.code is grpc.StatusCode.PERMISSION_DENIED
     assert got.reason == "CALLER_FORBIDDEN"
     assert FOREIGN_KEY not in got.message

@@ -2,15 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from tests.support.client import collect, collect_failure, request
+from tests.support.collector import collecting
 from tests.support.configuration import API_KEY, configuration
 from tests.support.openai_stream import MODEL, RESPONSE_ID, answer, failure
 from tests.support.server import RunningServer, running
@@ -19,38 +16,6 @@ from tests.support.upstream import Upstream
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN_ID = "00f067aa0ba902b7"
 CONTEXT = (("traceparent", f"00-{TRACE_ID}-{SPAN_ID}-01"), ("tracestate", "vendor=x"))
-
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Keeps the spans that are exported to it."""
-
-    def __init__(self) -> None:
-        """Begin without spans."""
-        self.spans: list[trace_pb2.Span] = []
-        self.raw = b""
-
-    async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - the generated name
-        """Keep them."""
-        self.raw += request.SerializeToString()
-        for resource in request.resource_spans:
-            for scope in resource.scope_spans:
-                self.spans.extend(scope.spans)
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-@asynccontextmanager
-async def collecting() -> AsyncIterator[tuple[Collector, str]]:
-    """Run a collector and return it with its endpoint."""
-    collector = Collector()
-    server = grpc.aio.server()
-    add = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
-    add(collector, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield collector, f"http://127.0.0.1:{port}"
-    finally:
-        await server.stop(0)
 
 
 def attributes(span: trace_pb2.Span) -> dict[str, Any]:

@@ -334,7 +334,10 @@ class Pool:
                     self._on_change(state)
 
     def _rests_of(self, credential: source.Credential | None) -> tuple[Rest, ...]:
-        return self._rests.get(_ANONYMOUS if credential is None else credential.name, ())
+        if credential is None:
+            return self._rests.get(_ANONYMOUS, ())
+        # Not by name alone: a key that a caller brought may be called as one of ours.
+        return self._rests[credential.name] if credential in self.credentials else ()
 
     def _offer(self, rests: Iterable[Rest], now: float) -> None:
         for rest in rests:

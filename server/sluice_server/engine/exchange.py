@@ -145,7 +145,11 @@ class Exchange:
         asked = self._clock.now()
         try:
             response = await self._target.upstream.provider.generate(
-                encoded, dialect=self._dialect, secret=secret, headers=headers
+                encoded,
+                dialect=self._dialect,
+                secret=secret,
+                headers=headers,
+                keep_secret=not self._ticket.borrowed,
             )
             self.sent = True
             return response

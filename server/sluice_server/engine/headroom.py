@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from sluice_server.credentials.source import Credential
-from sluice_server.state.quota import Observed
+from sluice_server.state.quota import PRIVATE, Observed
 
 UNSTATED_SECONDS = 60.0
 """How long a word without a reset is believed: most limits are per minute."""
@@ -23,7 +23,9 @@ class Headroom:
         self._free: dict[tuple[str, str], tuple[float, float]] = {}
 
     def learn(self, provider: str, scope: str, seen: Sequence[Observed]) -> None:
-        """Keep the tightest of what one response stated."""
+        """Keep the tightest of what one response stated; of keys that callers brought nothing."""
+        if scope.startswith(PRIVATE):
+            return
         free, until = 1.0, 0.0
         for each in seen:
             if each.limit and each.remaining is not None and each.remaining / each.limit < free:

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from pydantic import SecretStr
 
 from sluice_server.credentials.source import Credential
+from sluice_server.credentials.sources import CallerKey
 from sluice_server.credentials.standing import Standing
 from sluice_server.credentials.use import Use
 from sluice_server.engine.headroom import Headroom
@@ -50,6 +51,11 @@ class Ticket:
     def group(self) -> Group:
         """Whose room it holds."""
         return self._lease.group
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether the secret is the caller's own, and to be kept nowhere."""
+        return self.credential is not None and isinstance(self.credential.source, CallerKey)
 
     async def secret(self) -> SecretStr | None:
         """Return what to send as proof; None where none is taken.

@@ -91,8 +91,16 @@ class Provider:
         dialect: Dialect,
         secret: str | None,
         headers: Sequence[tuple[str, str]],
+        keep_secret: bool = True,
     ) -> Response:
         """Send a turn; returns with the response's head, whatever its status.
+
+        Args:
+            encoded: The turn.
+            dialect: What it was encoded by.
+            secret: Proof of who calls; None for none.
+            headers: Further ones, of this call alone.
+            keep_secret: Whether headers with the secret may be kept for the next call.
 
         Raises:
             UpstreamError: there is no response.
@@ -100,7 +108,7 @@ class Provider:
         return await self._http.send(
             "POST",
             self._url(encoded.path),
-            self._generate_headers(dialect, secret, headers),
+            self._generate_headers(dialect, secret, headers, keep=keep_secret),
             encoded.body,
         )
 
@@ -166,8 +174,17 @@ class Provider:
         return url
 
     def _generate_headers(
-        self, dialect: Dialect, secret: str | None, headers: Sequence[tuple[str, str]]
+        self,
+        dialect: Dialect,
+        secret: str | None,
+        headers: Sequence[tuple[str, str]],
+        *,
+        keep: bool,
     ) -> httpx.Headers:
+        if not keep:
+            return httpx.Headers(
+                [*_GENERATE_HEADERS, *self._own_headers(dialect, secret), *headers]
+            )
         common = self._prepared.get((dialect, secret))
         if common is None:
             common = httpx.Headers([*_GENERATE_HEADERS, *self._own_headers(dialect, secret)])
