@@ -1,7 +1,7 @@
 """How long a provider asks to wait, from response headers.
 
-`retry-after-ms` wins over `retry-after`, which is seconds or an HTTP date
-(`openai.md` section 9). Limits that headers state about quotas are read by each
+`retry-after-ms` wins, where it makes sense, over `retry-after`, which is seconds or an
+HTTP date (`openai.md` section 9). Limits that headers state about quotas are read by each
 dialect's `limits`, not here.
 """
 
@@ -18,8 +18,8 @@ LONGEST = 7 * 24 * 3600.0
 def delay(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
     """Return the wait in seconds, or None when none, or nonsense, is stated."""
     milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return _believable(milliseconds / 1000)
+    if milliseconds is not None and (wait := _believable(milliseconds / 1000)) is not None:
+        return wait
     text = headers.get("retry-after")
     if not text:
         return None
