@@ -399,12 +399,11 @@ class App:
 
 
 async def _rest(
-    upstreams: Mapping[str, Upstream], provider: str, credential: str, _scope: str
-) -> float:
-    """Return for how many seconds a credential still rests."""
-    pool = upstreams[provider].credentials
-    until = next((state.until for state in pool.states if state.name == credential), None)
-    return 0.0 if until is None else max(0.0, until - time.time())
+    upstreams: Mapping[str, Upstream], provider: str, credential: str, scope: str
+) -> float | None:
+    """Return for how many seconds a credential still rests; None for unknown providers."""
+    upstream = upstreams.get(provider)
+    return None if upstream is None else await upstream.credentials.rest(credential, scope)
 
 
 async def _list_models(upstream: Upstream) -> list[model_pb2.Model]:

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from sluice.v1 import gateway_service_pb2, rate_limit_pb2
 from tests.support.channels import health_on, stub_to, total
 from tests.support.client import collect, collect_failure, request
-from tests.support.configuration import PROVIDER, Config, configuration
+from tests.support.configuration import API_KEY, PROVIDER, Config, configuration
 from tests.support.limited_provider import LimitedProvider, Limits, Standing
 from tests.support.process import server_process
 from tests.support.redis import RedisServer, redis_server
@@ -130,6 +130,40 @@ async def test_a_refused_key_is_refused_for_all(redis: RedisServer) -> None:
             for server in servers:
                 await collect(server.stub.Generate(request()))
     assert [arrival.key for arrival in provider.arrivals] == ["key-0", *["key-1"] * REPLICAS]
+
+
+async def test_a_replica_without_calls_tells_what_others_found(redis: RedisServer) -> None:
+    """Its verdict knows the rest of a scope that another replica found out of quota."""
+    asked = gateway_service_pb2.GetRateLimitsRequest(provider=PROVIDER)
+    limits = Limits(requests=10, window=ENDLESS)
+    async with (
+        LimitedProvider(limits) as provider,
+        replicas(shared(provider, redis), 2) as (first, second),
+        asyncio.timeout(20),
+    ):
+        await collect(first.stub.Generate(request()))
+        (before,) = (await second.stub.GetRateLimits(asked)).headroom
+        provider.standing[API_KEY] = Standing.EXHAUSTED
+        await collect_failure(first.stub.Generate(request()))
+        while (now := (await second.stub.GetRateLimits(asked)).headroom[0]).admissible:
+            # Others are asked once a second, and the rest may be over as soon.
+            if not (await first.stub.GetRateLimits(asked)).headroom[0].wait.ToNanoseconds():
+                await collect_failure(first.stub.Generate(request()))
+    assert before.admissible
+    assert now.wait.ToNanoseconds() > 0
+
+
+async def test_replicas_may_differ_in_their_providers(redis: RedisServer) -> None:
+    """Limits of a provider that a replica does not have are shown by it, without a verdict."""
+    limits = Limits(requests=10, window=ENDLESS)
+    async with LimitedProvider(limits) as provider:
+        config = shared(provider, redis)
+        other = {**config, "providers": {"other": config["providers"][PROVIDER]}}
+        async with running(config) as first, running(other) as second:
+            await collect(first.stub.Generate(request()))
+            got = await second.stub.GetRateLimits(gateway_service_pb2.GetRateLimitsRequest())
+    assert {bucket.provider for bucket in got.buckets} == {PROVIDER}
+    assert not got.headroom
 
 
 async def test_calls_go_on_without_redis(redis: RedisServer) -> None:

@@ -138,8 +138,11 @@ class Prices:
         return own.get(ANY_MODEL)
 
     def most(self, provider: str, model: str, tokens: int) -> int | None:
-        """Return what so many tokens cost at most; None where no price is known."""
-        price = self.of(provider, model)
+        """Return what so many tokens cost at most; None where no price is known.
+
+        Also for providers that are not here: replicas may differ in their settings.
+        """
+        price = self.of(provider, model) if provider in self._own else None
         return None if price is None else price.most(tokens)
 
     def _listed(self, provider: str, model: str) -> ModelInfo | None:

@@ -161,6 +161,23 @@ class Pool:
         refusal = None if ready else self._refusal(blocked, wait, now)
         return Standing(tuple(ready), wait, refusal=refusal)
 
+    async def rest(self, name: str, scope: str) -> float:
+        """Return for how many seconds a credential may not be used, by what all replicas found.
+
+        Args:
+            name: its alias; empty where the provider takes none.
+            scope: whose quota is meant where the alias is not known: then its first one counts.
+        """
+        await self._hear()
+        now = self._clock()
+        of_scope = [c.name for c in self.credentials if c.quota_scope == scope]
+        names = [name] if name in self._rests else of_scope
+        rests = (self._rests[one] for one in names)
+        return min(
+            (max((r.until - now for r in some if r.rests(now)), default=0.0) for some in rests),
+            default=0.0,
+        )
+
     async def take(self, credential: source.Credential | None) -> Use | None:
         """Begin to use a credential; None when it may no longer be used: choose again.
 

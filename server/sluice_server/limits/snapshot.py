@@ -26,8 +26,9 @@ from sluice_server.state.quota import (
     QuotaStore,
 )
 
-Rest = Callable[[str, str, str], Awaitable[float]]
-"""Tells for how many seconds a provider's credential of a quota scope still rests."""
+Rest = Callable[[str, str, str], Awaitable[float | None]]
+"""Tells for how many seconds a provider's credential of a quota scope still rests; None
+where there is no such provider here: replicas may differ in their settings."""
 
 Cost = Callable[[str, str, int], int | None]
 """Tells what so many tokens of a provider's model cost at most, in nano-dollars; None where
@@ -100,6 +101,8 @@ class RateLimits:
                 of_name[limit.name] for limit in names if limit.name in of_name
             ]
             rest = await self._rest(one.provider, one.credential, one.scope) if self._rest else 0.0
+            if rest is None:
+                continue
             response.headroom.append(self._headroom(one, applying, tokens, rest))
         return response
 
@@ -127,7 +130,7 @@ class RateLimits:
                 continue
             headroom.admissible = False
             never = need is None or (state.limit is not None and need > state.limit)
-            known = state.reset_at is not None and not never
+            known = state.full_at is not None and not never
             waits.append(_wait(state, need or 0, room, now) if known else None)
         lengths = [wait for wait in waits if wait is not None]
         if waits and len(lengths) == len(waits):
@@ -157,7 +160,7 @@ def _wait(state: BucketState, need: int, room: int, now: float) -> float:
     if state.own and state.limit and state.unit != COST:
         # It flows back evenly, so that there is room before it is full.
         return max(0.0, (need - room) * state.window / state.limit)
-    return max(0.0, (state.reset_at or now) - now)
+    return max(0.0, (state.full_at or now) - now)
 
 
 def _bucket(state: BucketState) -> rate_limit_pb2.RateLimitBucket:

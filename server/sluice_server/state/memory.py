@@ -143,6 +143,7 @@ class MemoryQuotaStore:
             room.advance(now)
             for _, bucket in sorted(room.buckets.items()):
                 bucket.advance(now)
+                full_at = bucket.full_at()
                 states.append(
                     BucketState(
                         group=group,
@@ -152,6 +153,7 @@ class MemoryQuotaStore:
                         remaining=bucket.remaining,
                         reserved=room.held.get(bucket.unit, 0) + bucket.ended,
                         reset_at=bucket.reset,
+                        full_at=full_at if math.isfinite(full_at) else None,
                         observed_at=bucket.observed_at,
                         source=bucket.source,
                     )
@@ -282,6 +284,9 @@ def own_state(limit: OwnLimit, level: float, calls: int, now: float) -> BucketSt
         remaining = max(0, math.floor(level + EPSILON))
     else:
         remaining = max(0, limit.capacity - calls)
+    reset_at = None
+    if not full and limit.window and limit.capacity > 0:
+        reset_at = now + refill(limit, limit.capacity - level, now)
     return BucketState(
         group=Group("", "", ""),
         unit=limit.unit,
@@ -289,9 +294,8 @@ def own_state(limit: OwnLimit, level: float, calls: int, now: float) -> BucketSt
         limit=limit.capacity,
         remaining=remaining,
         reserved=0 if limit.window else calls,
-        reset_at=None
-        if full or not limit.window or limit.capacity <= 0
-        else now + refill(limit, limit.capacity - level, now),
+        reset_at=reset_at,
+        full_at=reset_at,
         observed_at=now,
         source=rate_limit_pb2.RATE_LIMIT_SOURCE_CONFIG,
         own=limit.name,

@@ -129,6 +129,9 @@ class BucketState:
     reserved: int
     reset_at: float | None
     observed_at: float
+    full_at: float | None = None
+    """When it is taken to be full again: at its reset, or where none was stated at the
+    end of its window; None when it is, or when nobody knows."""
     source: rate_limit_pb2.RateLimitSource.ValueType = rate_limit_pb2.RATE_LIMIT_SOURCE_HEADERS
     own: str = ""
 

@@ -179,15 +179,16 @@ HEADROOM: dict[str, tuple[list[Observed], int, Any]] = {
     "tokens enough": ([bucket(TOKENS, 100, 50)], 50, (True, None, 0.5)),
     "too few tokens": ([bucket(TOKENS, 100, 50)], 51, (False, 30.0, 0.5)),
     "more than ever": ([bucket(TOKENS, 100, 100)], 101, (False, None, 0.0)),
-    "no reset known": ([bucket(remaining=0, reset=None)], 0, (False, None, 1.0)),
+    "no reset known": ([bucket(remaining=0, reset=None)], 0, (False, 60.0, 1.0)),
+    "a window without a reset": ([bucket(remaining=0, reset=None, window=9)], 0, (False, 9.0, 1.0)),
     "longest wait": (
         [bucket(remaining=0, reset=5), bucket(TOKENS, 100, 0, reset=60)],
         1,
         (False, 60.0, 1.0),
     ),
-    "one wait unknown": (
-        [bucket(remaining=0, reset=5), bucket(TOKENS, 100, 0, reset=None)],
-        1,
+    "one larger than ever": (
+        [bucket(remaining=0, reset=5), bucket(TOKENS, 100, 0)],
+        101,
         (False, None, 1.0),
     ),
     "limit unknown": ([bucket(limit=None, remaining=3)], 0, (True, None, None)),
@@ -243,6 +244,29 @@ async def test_who_rests_is_not_admissible() -> None:
     (headroom,) = (await (await Book(rest=rest).seen(bucket())).asked()).headroom
     assert not headroom.admissible
     assert headroom.wait.ToSeconds() == 7
+
+
+async def test_the_wait_is_the_one_that_admission_tells() -> None:
+    """Asked or tried, a call without room learns of the same wait, whatever the provider said."""
+    for number, (reset, window) in enumerate(
+        [(30.0, 60.0), (30.0, 0.0), (None, 10.0), (None, 0.0), (None, 86_400.0)]
+    ):
+        book = await Book().seen(bucket(remaining=0, reset=reset, window=window))
+        (headroom,) = (await book.asked(after=2.0)).headroom
+        tried = Reservation(id=str(number), group=Group("up", "key", "m"), amounts={REQUESTS: 1})
+        refusal = await book.store.reserve(tried, ttl=60)
+        assert refusal is not None
+        assert headroom.wait.ToNanoseconds() / 1e9 == pytest.approx(refusal.wait)
+
+
+async def test_providers_of_other_replicas_have_no_verdict() -> None:
+    """What replicas with other settings learned is shown; calls to it cannot be made here."""
+
+    async def rest(provider: str, credential: str, scope: str) -> float | None:
+        return None
+
+    answer = await (await Book(rest=rest).seen(bucket())).asked()
+    assert (len(answer.buckets), len(answer.headroom)) == (1, 0)
 
 
 OWN: dict[str, Any] = {

@@ -197,7 +197,7 @@ def _count(value: float | None) -> int | None:
 
 
 def _state(group: Group, row: Mapping[str, Any]) -> BucketState:
-    reset = row.get("reset_at")
+    reset, full = row.get("reset_at"), row.get("full_at")
     return BucketState(
         group=group,
         unit=row["unit"],
@@ -206,6 +206,7 @@ def _state(group: Group, row: Mapping[str, Any]) -> BucketState:
         remaining=_count(row.get("remaining")),
         reserved=int(row["reserved"]),
         reset_at=None if reset is None else float(reset),
+        full_at=None if full is None else float(full),
         observed_at=float(row["observed_at"]),
         source=row["source"],
     )

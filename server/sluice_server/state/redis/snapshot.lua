@@ -12,10 +12,11 @@ for index = 1, asked.groups do
     end
     for _, bucket in ipairs(group.b) do
       advance(bucket, now)
+      local full = full_at(bucket)
       rows[#rows + 1] = {
         unit = bucket.u, window = bucket.w, limit = bucket.l, remaining = bucket.m,
         reserved = held(group, bucket.u) + pending(bucket), reset_at = bucket.t,
-        observed_at = bucket.x, source = bucket.c,
+        observed_at = bucket.x, source = bucket.c, full_at = full < INF and full or nil,
       }
     end
   end
