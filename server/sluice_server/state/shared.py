@@ -88,11 +88,15 @@ class SharedQuotaStore:
 
     async def reserve(self, reservation: Reservation, *, ttl: float) -> Refusal | None:
         """Take room for a call, or say why there is none; `ttl` in seconds."""
+        asked = self._state.up
         shared, refusal = await self._try(lambda: self._remote.reserve(reservation, ttl=ttl))
         if not shared:
             refusal = await self._local.reserve(reservation, ttl=ttl)
             if refusal is None:
                 self._apart.add(reservation.id)
+            elif asked:
+                # Redis may have given room when nobody waited for its answer any more.
+                self._owe(reservation, None)
             return refusal
         if refusal is None:
             await self._local.reserve(reservation, ttl=ttl, force=True)
@@ -113,11 +117,7 @@ class SharedQuotaStore:
             self._apart.discard(reservation.id)
         else:
             # It may be held there, from before or by an answer that came too late.
-            self._owed[reservation.id] = (reservation, used)
-            if len(self._owed) > MAX_OWED:
-                oldest = next(iter(self._owed))
-                del self._owed[oldest]
-                self._apart.discard(oldest)
+            self._owe(reservation, used)
 
     async def buckets(self, wanted: Filter) -> list[BucketState]:
         """Return what is known now, in a stable order."""
@@ -168,6 +168,13 @@ class SharedQuotaStore:
         finally:
             task.cancel()
         return False, None
+
+    def _owe(self, reservation: Reservation, used: Mapping[Unit, int] | None) -> None:
+        self._owed[reservation.id] = (reservation, used)
+        if len(self._owed) > MAX_OWED:
+            oldest = next(iter(self._owed))
+            del self._owed[oldest]
+            self._apart.discard(oldest)
 
     def _forget(self, task: asyncio.Future[Any]) -> None:
         self._commands.discard(task)

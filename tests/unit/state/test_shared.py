@@ -164,6 +164,23 @@ async def test_a_silent_redis_costs_one_short_wait(server: RedisServer) -> None:
             assert (state.remaining, state.reserved) == (150, 1)
 
 
+async def test_an_answer_that_comes_too_late_holds_nothing(server: RedisServer) -> None:
+    """Room that Redis gave when nobody waited for it any more is given back."""
+    async with replica(server) as store, replica(server) as other:
+        assert await store.reserve(call("early"), ttl=600) is None
+        await store.settle(call("early"), None)
+        await store.observe(GROUP, said(0))
+        # A new window, of which this replica was told nothing.
+        await other.observe(GROUP, said(50, reset=2_000.0))
+        server.signal(signal.SIGSTOP)
+        try:
+            assert await store.reserve(call("late"), ttl=600) is not None
+        finally:
+            server.signal(signal.SIGCONT)
+        await until(lambda: store.state.up)
+        assert (await bucket(other)).reserved == 0
+
+
 async def test_killed_and_started_under_load(server: RedisServer) -> None:
     """While it comes and goes, every call is answered and nothing stays held."""
     done = 0
