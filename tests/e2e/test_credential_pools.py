@@ -96,6 +96,20 @@ async def test_bad_keys_cost_nobody_a_call() -> None:
         assert len(late) <= 1 + math.log2(1 + took)
 
 
+async def test_a_probe_costs_nobody_a_call_while_the_others_are_full() -> None:
+    """A call that was refused with one key waits for room with another, as any call does."""
+    async with LimitedProvider(None, standing={"key-0": Standing.REVOKED}) as provider:
+        config = pool(provider.upstream, *keys(2), strategy="failover")
+        config["providers"][PROVIDER]["credentials"][1]["limits"] = {"requests_per_second": 0.5}
+        async with running(config) as server, asyncio.timeout(20):
+            await generate(server)
+            # The refused key rests for a second, the other one has no room for two.
+            await asyncio.gather(*(generate(server) for _ in range(2)))
+    statuses = [arrival.status for arrival in provider.arrivals]
+    assert statuses.count(200) == 3
+    assert statuses.count(401) >= 2
+
+
 async def test_a_key_that_works_again_is_used_again() -> None:
     """After its rest a refused key gets a call, and after that its part of all calls."""
     async with (

@@ -56,12 +56,8 @@ class Tries:
 
     @property
     def may_wait(self) -> bool:
-        """Tell whether the next try may wait for room.
-
-        Not where another target may have some, and not for a second credential: the
-        failure of the first one says more than a wait would.
-        """
-        return self._place + 1 == len(self._targets) and not self.excluded
+        """Tell whether the next try may wait for room: not where another target may have some."""
+        return self._place + 1 == len(self._targets)
 
     def begin(self) -> int:
         """Count an upstream call; returns its number."""
