@@ -31,6 +31,7 @@ from sluice_server.credentials.source import Credential, SecretSource
 from sluice_server.credentials.sources import source_of
 from sluice_server.credentials.standing import CredentialState
 from sluice_server.edge.callers import Callers
+from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
 from sluice_server.edge.rpc import RpcRunner
@@ -38,13 +39,19 @@ from sluice_server.edge.server import health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
 from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.attempt import Services
+from sluice_server.engine.entrance import Entrance
+from sluice_server.engine.first_outputs import FirstOutputs
 from sluice_server.engine.headroom import Headroom
 from sluice_server.engine.key_pages import KeyPages
+from sluice_server.engine.moves import moves
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Planner, Upstream
+from sluice_server.engine.retry_budget import RetryBudget
+from sluice_server.engine.tries import Rules
 from sluice_server.engine.turn import Engine, TurnSettings
 from sluice_server.errors import SluiceError
 from sluice_server.health.board import HealthBoard, ProviderHealth
+from sluice_server.health.breakers import Breakers
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.known import Known
 from sluice_server.limits.own import OwnLimits
@@ -168,27 +175,33 @@ class App:
         key_pages = KeyPages(self._store, upstreams)
         key_pages.start()
         self._stack.push_async_callback(key_pages.aclose)
+        breakers, attempts = Breakers(configured.breakers), configured.attempts
         engine = Engine(
             Planner(
                 upstreams, configured.routes, nearest=nearest, known_models=self._catalog.known
             ),
             Services(
                 pacer,
-                admission,
+                Entrance(admission, headroom, key_pages, breakers),
                 aftermath,
-                headroom,
-                key_pages,
                 self._prices,
+                FirstOutputs(wanted=attempts.hedge_after == "p95"),
                 self._board,
                 self._ledger,
                 trace,
             ),
             TurnSettings(
-                max_attempts=configured.attempts.max_attempts,
+                max_attempts=attempts.max_attempts,
+                hedge_after=attempts.hedge_after,
                 max_message_bytes=configured.server.max_answer_bytes,
                 max_whole_bytes=configured.server.max_whole_answer_bytes,
             ),
-            own,
+            Rules(
+                moves=moves(attempts.moves),
+                budget=RetryBudget(attempts.retry_budget, on_refused=self.metrics.retry_refused),
+                base_delay=attempts.base_delay_seconds,
+                max_delay=attempts.max_delay_seconds,
+            ),
         )
         self._runner = RpcRunner(
             callers=Callers(configured.callers), ledger=self._ledger, tracing=trace
@@ -197,6 +210,14 @@ class App:
             self._runner,
             Rooms(
                 engine=engine,
+                gate=Gate(
+                    places=configured.server.max_active_calls,
+                    waiting=configured.server.max_queued_calls,
+                    max_wait=configured.server.max_queue_seconds,
+                    low_share=configured.limits.throttle_threshold,
+                    on_waiting=self.metrics.queued_calls.set,
+                ),
+                own=own,
                 catalog=self._catalog,
                 limits=limits,
                 admission=admission,

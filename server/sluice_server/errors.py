@@ -11,15 +11,16 @@
     |   +-- ProviderCredentialRejectedError, ProviderForbiddenError,
     |   +-- ProviderUnavailableError, ProviderUnreachableError,
     |   +-- ProviderTimeoutError, ProviderProtocolError, StreamTruncatedError,
-    |   +-- ProviderModelNotFoundError
+    |   +-- ProviderModelNotFoundError, CircuitOpenError
     +-- DeadlineExceededError         time ran out
     +-- OverloadedError               this replica takes no more
     +-- InternalError                 a bug of ours
 
 A leaf declares four facts: `reason` (a name of sluice.v1.ErrorReason without
-its prefix), `code` (a gRPC status name), `retryable` and `failover`. Turning
-one into a gRPC status happens in `edge.status` and nowhere else; cancellation
-is not an error and never appears here.
+its prefix), `code` (a gRPC status name), `retryable` and `upstream_fault`. Turning
+one into a gRPC status happens in `edge.status` and nowhere else, where a turn goes
+after one is decided in `engine.moves`; cancellation is not an error and never
+appears here.
 """
 
 from __future__ import annotations
@@ -45,6 +46,23 @@ class QuotaViolation(NamedTuple):
     """Unit, size and window. Holds no secret."""
 
 
+class FailedAttempt(NamedTuple):
+    """One try that failed before the one that is told."""
+
+    provider: str
+    model: str
+    credential: str
+    reason: str
+    """Name of an ErrorReason value; empty when another attempt was faster."""
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return it in the form of ErrorInfo.metadata."""
+        where = f"{self.provider}/{self.model[:64]}"
+        by = f" ({self.credential})" if self.credential else ""
+        return f"{where}{by} {self.reason or 'OUTRACED'} after {self.seconds:.3f} s"
+
+
 class SluiceError(Exception):
     """Base of all. `str(error)` is safe to log: no secret, no prompt, no reply."""
 
@@ -54,21 +72,24 @@ class SluiceError(Exception):
     """Name of a gRPC status code."""
     retryable: ClassVar[bool] = False
     """Whether the same request to the same place may succeed later."""
-    failover: ClassVar[bool] = False
-    """Whether another upstream may succeed now."""
-    upstream_fault: ClassVar[bool] = False
+    upstream_fault: bool = False
     """Whether it counts against the upstream's health."""
 
     retry_after: float | None = None
     """Seconds after which a retry makes sense; None when nobody knows."""
     attempts: int | None = None
     """Upstream calls made before giving up; None when it did not come to any."""
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """Those that failed before the last one."""
     quota: tuple[QuotaViolation, ...] = ()
     """The limits without room, where that is the reason."""
 
     def metadata(self) -> dict[str, str]:
         """Return the facts that may leave the process in ErrorInfo.metadata."""
-        return {} if self.attempts is None else {"attempts": str(self.attempts)}
+        facts = {} if self.attempts is None else {"attempts": str(self.attempts)}
+        for number, failed in enumerate(self.failed_attempts, 1):
+            facts[f"failed_attempt_{number}"] = str(failed)
+        return facts
 
     def caller_message(self) -> str:
         """Return the text for the caller; may say more than the log does."""
@@ -106,8 +127,6 @@ class UnsupportedFeatureError(RequestError):
 
     reason = "UNSUPPORTED_FEATURE"
     code = "INVALID_ARGUMENT"
-    # A fallback may well be able to do it.
-    failover = True
 
     def __init__(self, field: str, description: str) -> None:
         super().__init__(f"{field}: {description}")
@@ -160,8 +179,6 @@ class CostLimitError(RequestError):
 
     reason = "COST_LIMIT"
     code = "FAILED_PRECONDITION"
-    # A fallback may be cheaper.
-    failover = True
 
 
 class AnswerTooLargeError(RequestError):
@@ -179,7 +196,6 @@ class UpstreamError(SluiceError):
     """
 
     upstream_fault = True
-    failover = True
 
     def __init__(
         self,
@@ -205,7 +221,7 @@ class UpstreamError(SluiceError):
     def metadata(self) -> dict[str, str]:
         """Return who failed and how, as far as known."""
         facts = {
-            "attempts": self.attempts,
+            **super().metadata(),
             "provider": self.provider,
             "model": self.model,
             "credential": self.credential,
@@ -285,7 +301,6 @@ class ProviderRejectedRequestError(UpstreamError):
 
     reason = "PROVIDER_REJECTED_REQUEST"
     code = "INVALID_ARGUMENT"
-    failover = False
     upstream_fault = False
 
 
@@ -318,6 +333,16 @@ class ProviderProtocolError(UpstreamError):
 
     reason = "PROVIDER_PROTOCOL"
     code = "INTERNAL"
+
+
+class CircuitOpenError(UpstreamError):
+    """The upstream has failed too often, and is left alone for a while."""
+
+    reason = "CIRCUIT_OPEN"
+    code = "UNAVAILABLE"
+    retryable = True
+    # Whatever counted against it opened the circuit already.
+    upstream_fault = False
 
 
 class StreamTruncatedError(UpstreamError):

@@ -8,22 +8,11 @@ from tests.support.configuration import configuration
 from tests.support.openai_stream import answer, role, text
 from tests.support.process import server_process
 from tests.support.replies import Offer, event, sse
-from tests.support.upstream import Request, Upstream
+from tests.support.upstream import Upstream
 
 OFFERED_BYTES = 200 << 20
 FLAT_BYTES = 48 << 20
 """Room for the buffers of one stream, in the server, in gRPC and in two kernels' sockets."""
-
-
-async def settled(received: Request) -> int:
-    """Wait until the upstream can get rid of nothing more and return what it got rid of."""
-    seen, same = -1, 0
-    async with asyncio.timeout(20):
-        while same < 5:
-            await asyncio.sleep(0.1)
-            same = same + 1 if received.accepted_bytes == seen else 0
-            seen = received.accepted_bytes
-    return seen
 
 
 async def test_memory_stays_flat(upstream: Upstream) -> None:
@@ -36,7 +25,7 @@ async def test_memory_stays_flat(upstream: Upstream) -> None:
             before = server.resident_bytes()
             call = stub.Generate(request())
             await read_one(call)
-            accepted = await settled(upstream.requests[0])
+            accepted = await upstream.requests[0].held_up()
             grown = server.resident_bytes() - before
             assert 0 < accepted < FLAT_BYTES
             assert grown < FLAT_BYTES

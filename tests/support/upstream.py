@@ -67,6 +67,16 @@ class Request:
         """The body as JSON."""
         return json.loads(self.body)
 
+    async def held_up(self) -> int:
+        """Wait until no more of the reply can be got rid of; returns the bytes that could."""
+        seen, same = -1, 0
+        async with asyncio.timeout(20):
+            while same < 5:
+                await asyncio.sleep(0.1)
+                same = same + 1 if self.accepted_bytes == seen else 0
+                seen = self.accepted_bytes
+        return seen
+
     def header(self, name: str) -> str | None:
         """Return the first header of this name, in any case; None when there is none."""
         wanted = name.lower()

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from sluice_server.config.attempts import Attempts
 from sluice_server.config.health import Breakers
 from sluice_server.config.oauth import Command, OAuth
 from sluice_server.config.section import Section
@@ -347,15 +348,6 @@ class State(Section):
     Accounts are as durable as the server is set up to be (`appendonly yes`)."""
 
 
-class Attempts(Section):
-    """How often a call is tried before its failure is told to the caller."""
-
-    max_attempts: Annotated[int, Field(ge=1, le=20), NOT_BOOLEAN] = 3
-    """Upstream attempts for one call, the first included, all targets counted together. Three:
-    the first target and two to fall back on, as many as provider libraries try. A call may ask for
-    another number. Nothing is tried again after the first output."""
-
-
 class Server(Section):
     """The gRPC port: sizes, connections, shutting down."""
 
@@ -387,6 +379,18 @@ class Server(Section):
     max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000), NOT_BOOLEAN] = 1000
     """Calls at the same time on one connection; more wait in the client. A thousand: one gateway
     in front of us may put all its calls on a single connection."""
+
+    max_active_calls: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN] = 2000
+    """Generate calls that this replica works on at the same time, over all connections. Two
+    thousand: as many streams as one core can move at a reader's pace. Beyond it calls wait."""
+
+    max_queued_calls: Annotated[int, Field(ge=0, le=1_000_000), NOT_BOOLEAN] = 200
+    """Calls that may wait for a place, those of normal priority first; further ones fail with
+    OVERLOADED and are told when to come back. Two hundred: a tenth of the places is free again
+    within moments, and whoever stands further back is better served by another replica."""
+
+    max_queue_seconds: Wait = 5.0
+    """Longest wait for a place, in seconds. Five: a replica that was full for longer stays so."""
 
     keepalive_seconds: KeepaliveWait = 30.0
     """Silence on a connection after which the server pings the client, in seconds. Thirty: proxies

@@ -27,7 +27,9 @@ from sluice_server.edge.status import refusal
 from sluice_server.engine.exchange import deadline_passed
 from sluice_server.errors import (
     DeadlineExceededError,
+    FieldViolation,
     InternalError,
+    InvalidRequestError,
     OverloadedError,
     SluiceError,
 )
@@ -38,6 +40,9 @@ from sluice_server.telemetry.tracing import TraceScope, Tracing
 
 PROVIDER_KEY = "sluice-provider-key"
 """Metadata in which callers may bring a key of their own."""
+
+PRIORITY = "sluice-priority"
+"""Metadata in which a caller may say that a call gives way to others: `low`, else `normal`."""
 
 DRAIN_RETRY_SECONDS = 0.25
 """What callers are told to wait while this replica drains: long enough for a
@@ -61,6 +66,22 @@ class Rpc:
     """Moment of `time.monotonic`; None when the caller set none."""
     provider_key: SecretStr | None = None
     """A provider's key that the caller brought along."""
+    priority: str = ""
+    """What the caller says of it."""
+
+    @property
+    def low(self) -> bool:
+        """Whether the call gives way to others.
+
+        Raises:
+            InvalidRequestError: there is no such priority.
+        """
+        if self.priority not in ("", "low", "normal"):
+            raise InvalidRequestError(
+                [FieldViolation(f"metadata[{PRIORITY}]", 'must be "low" or "normal"')]
+            )
+        return self.priority == "low"
+
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -111,6 +132,7 @@ class RpcRunner:
             started=started,
             deadline=None if remaining is None else started + remaining,
             provider_key=_secret(metadata.pop(PROVIDER_KEY, "")),
+            priority=metadata.get(PRIORITY, ""),
         )
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._open[task] = rpc

@@ -17,6 +17,7 @@ from sluice_server.catalog.catalog import Catalog
 from sluice_server.credentials.oauth.source import AccountState, OAuthSource
 from sluice_server.credentials.pool import Pool
 from sluice_server.credentials.standing import State
+from sluice_server.edge.gate import Gate
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
 from sluice_server.edge.validation import (
     validate_generate,
@@ -24,11 +25,13 @@ from sluice_server.edge.validation import (
     validate_get_rate_limits,
     validate_list_models,
 )
+from sluice_server.engine.call import Call
 from sluice_server.engine.exchange import Clock
-from sluice_server.engine.turn import Call, Engine
+from sluice_server.engine.turn import Engine
 from sluice_server.errors import FieldViolation, InvalidRequestError
 from sluice_server.health.board import HealthBoard
 from sluice_server.limits.admission import Admission
+from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
@@ -40,6 +43,8 @@ class Rooms:
     """Who answers what."""
 
     engine: Engine
+    gate: Gate
+    own: OwnLimits
     catalog: Catalog
     limits: RateLimits
     admission: Admission
@@ -71,22 +76,26 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(rpc: Rpc) -> None:
             rpc.record.model = request.model
-            _refuse(validate_generate(request))
-            if request.labels:
-                rpc.record.labels = dict(request.labels)
-            call = Call(
-                request=request,
-                record=rpc.record,
-                scope=rpc.scope,
-                clock=Clock(rpc.started),
-                deadline=rpc.deadline,
-                provider_key=rpc.provider_key,
-            )
-            async with aclosing(self._rooms.engine.generate(call)) as messages:
-                async for message in messages:
-                    # Returns once gRPC's flow control took the message: a slow
-                    # reader holds up the upstream, not our memory.
-                    await context.write(message)
+            low = rpc.low or self._rooms.own.is_low(rpc.record.caller)
+            # Before anything that costs time: whoever is sent away shall know it at once.
+            async with self._rooms.gate.place(low=low) as waited:
+                _refuse(validate_generate(request))
+                if request.labels:
+                    rpc.record.labels = dict(request.labels)
+                call = Call(
+                    request=request,
+                    record=rpc.record,
+                    scope=rpc.scope,
+                    clock=Clock(rpc.started, paused=waited),
+                    deadline=rpc.deadline,
+                    low_priority=low,
+                    provider_key=rpc.provider_key,
+                )
+                async with aclosing(self._rooms.engine.generate(call)) as messages:
+                    async for message in messages:
+                        # Returns once gRPC's flow control took the message: a slow
+                        # reader holds up the upstream, not our memory.
+                        await context.write(message)
 
         self._streams += 1
         self._rooms.metrics.active_streams.inc()

@@ -7,7 +7,8 @@ recorded once. The bytes themselves move in `exchange`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import functools
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -20,12 +21,12 @@ from sluice_server.credentials.source import Credential
 from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.assembler import Assembler
 from sluice_server.engine.bill import Bill
+from sluice_server.engine.entrance import Entrance, Entry
 from sluice_server.engine.exchange import Clock, Exchange, Patience, deadline_passed
-from sluice_server.engine.headroom import Headroom
-from sluice_server.engine.key_pages import KeyPages
+from sluice_server.engine.first_outputs import FirstOutputs
 from sluice_server.engine.pacing import Pacer
 from sluice_server.engine.planning import Target
-from sluice_server.engine.ticket import Credentials, Ticket, take_ticket
+from sluice_server.engine.ticket import Ticket
 from sluice_server.errors import (
     DeadlineExceededError,
     InternalError,
@@ -34,9 +35,7 @@ from sluice_server.errors import (
     UpstreamError,
 )
 from sluice_server.health.board import HealthBoard
-from sluice_server.limits.admission import Admission, Ask
-from sluice_server.limits.estimate import Estimate
-from sluice_server.providers.capabilities import Feature, Support
+from sluice_server.health.verdicts import verdict_of
 from sluice_server.state.quota import Unit
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.ledger import Ledger
@@ -48,31 +47,13 @@ class Services:
     """What every attempt needs from the rest of the house."""
 
     pacer: Pacer
-    admission: Admission
+    entrance: Entrance
     aftermath: Aftermath
-    headroom: Headroom
-    key_pages: KeyPages
     prices: Prices
+    first_outputs: FirstOutputs
     health: HealthBoard
     ledger: Ledger
     tracing: Tracing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """On which terms an attempt asks for room."""
-
-    estimate: Estimate
-    pool: Credentials
-    caller: str
-    low_priority: bool
-    may_wait: bool
-    max_cost: int | None
-    """What the caller is ready to pay, in nano-dollars; None for anything."""
-    excluded: frozenset[str]
-    """Credentials that failed this turn already."""
-    renewed: frozenset[str]
-    """Credentials whose secret was renewed this turn already: once is enough."""
 
 
 class Attempt:
@@ -92,15 +73,20 @@ class Attempt:
     ) -> None:
         self._services = services
         self._target = target
-        self._number = number
+        self.number = number
         self._entry = entry
+        self._began = clock.now()
         self.searching = not entry.pool.proven
         """Whether no credential was known to work when this try began."""
-        self._assembler = assembler
+        self.assembler = assembler
         self._bill = Bill(services.prices, target, assembler)
         self._patience = patience
-        self._clock = clock
+        self.clock = clock
+        """Where its time goes."""
         self._scope = scope
+        self._exchange: Exchange | None = None
+        self.on_output: Callable[[], None] | None = None
+        """Is called when the model produces its first output, shown or not."""
         self.provider_name = target.upstream.provider.name
         self.credential: Credential | None = None
         """Who is billed; None before one is chosen, or where none is needed."""
@@ -115,9 +101,19 @@ class Attempt:
         """Set once the answer is whole."""
 
     @property
-    def cost(self) -> int | None:
-        """What it cost in nano-dollars, once it is over; None where nobody knows."""
-        return self._bill.cost
+    def wasted(self) -> int:
+        """What it cost for nothing, in nano-dollars, as far as known or estimated."""
+        return self._bill.sunk(self._entry.estimate, sent=self._sent, http_status=self._http_status)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self.clock.now() - self._began
+
+    @property
+    def target(self) -> Target:
+        """Where it goes."""
+        return self._target
 
     @property
     def credentials(self) -> Sequence[Credential]:
@@ -132,7 +128,7 @@ class Attempt:
     @property
     def model(self) -> str:
         """The model as the provider names it in its answer, else as it was asked for."""
-        return self._assembler.model or self._target.model
+        return self.assembler.model or self._target.model
 
     @property
     def upstream(self) -> event_pb2.Upstream:
@@ -141,9 +137,9 @@ class Attempt:
             provider=self.provider_name,
             model=self.model,
             credential=self.credential_name,
-            attempt=self._number,
-            response_id=self._assembler.response_id,
-            served_by=self._assembler.served_by,
+            attempt=self.number,
+            response_id=self.assembler.response_id,
+            served_by=self.assembler.served_by,
         )
 
     async def run(
@@ -160,7 +156,7 @@ class Attempt:
             UpstreamError: the upstream failed.
             DeadlineExceededError: the caller's time ran out.
         """
-        services, clock = self._services, self._clock
+        services, clock = self._services, self.clock
         provider = self._target.upstream.provider
         model = self._target.model
         encoded = provider.dialect_of(model).encode(request, provider=provider.name, model=model)
@@ -170,38 +166,38 @@ class Attempt:
         # Until proven otherwise: what ends without an error or an answer is the
         # caller's departure.
         record = AttemptRecord(provider.name, model, self.credential_name, Outcome.CANCELLED)
-        exchange: Exchange | None = None
         failure: SluiceError | None = None
         settled = False
         started = clock.now()
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
             self.secret = await ticket.secret()
-            exchange = Exchange(
+            self._exchange = exchange = Exchange(
                 self._target,
                 self.secret,
                 ticket=ticket,
-                assembler=self._assembler,
+                assembler=self.assembler,
                 patience=self._patience,
                 clock=clock,
                 pacer=services.pacer,
+                on_output=functools.partial(self._answering, ticket),
             )
             headers = services.tracing.upstream_headers(self._scope, span)
             async with aclosing(exchange.run(encoded, headers)) as messages:
                 async for message in messages:
                     yield message
-            self.completed = self._assembler.complete()
+            self.completed = self.assembler.complete()
             self._bill.take_stock(record)
             self._bill.charge(self.completed)
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:
             failure = error
             record.failed(error.reason, upstream_fault=error.upstream_fault)
-            self._name(error, exchange)
+            self._name(error)
             self._bill.take_stock(record)
             self.renewed = await self._renewed_after(error)
             # Now, so that whoever comes next knows what became of this one.
-            await ticket.over(self._spent(exchange), failure, left=self.renewed)
+            await ticket.over(self._spent(), failure, left=self.renewed)
             settled = True
             raise
         except Exception:
@@ -212,43 +208,36 @@ class Attempt:
                 record.failed(DeadlineExceededError.reason, upstream_fault=False)
             self._bill.take_stock(record)
             record.duration_seconds = clock.now() - started
-            record.first_output_seconds = exchange.first_output if exchange else None
-            self._account(record, span, exchange.http_status if exchange else None)
+            self._account(record, span)
+            if ticket.passage is not None:
+                ticket.passage.ended(verdict_of(record))
             if not settled:
                 # Also where the caller left while a refused secret was being renewed:
                 # then nobody knows yet whether the credential is at fault.
                 left = record.outcome is not Outcome.SUCCESS
-                services.aftermath.later(ticket.over(self._spent(exchange), None, left=left))
+                services.aftermath.later(ticket.over(self._spent(), None, left=left))
 
     async def _admitted(self) -> Ticket:
         """Wait for a credential with room."""
-        provider, entry = self._target.upstream.provider, self._entry
-        dialect = provider.dialect_of(self._target.model)
-        ask = Ask(
-            provider=provider.name,
-            model=self._target.model,
-            estimate=entry.estimate,
-            cost=self._bill.estimate(entry.estimate, entry.max_cost),
-            caller=entry.caller,
-            pool=entry.pool,
-            excluded=entry.excluded,
-            deadline=self._patience.deadline,
-            no_wait=not entry.may_wait,
-            low_priority=entry.low_priority,
-            tells_limits=dialect.capabilities[Feature.RATE_LIMITS] is not Support.NO,
-        )
-        began = self._clock.now()
+        began, entry = self.clock.now(), self._entry
         try:
-            ticket = await take_ticket(
-                self._services.admission, entry.pool, ask, self._services.headroom
+            ticket = await self._services.entrance.enter(
+                self._target,
+                entry,
+                cost=self._bill.estimate(entry.estimate, entry.max_cost),
+                deadline=self._patience.deadline,
             )
         finally:
-            self._clock.queued += self._clock.now() - began
+            self.clock.queued += self.clock.now() - began
         self.admitted = True
         self.credential = ticket.credential
-        if self.credential is not None:
-            self._services.key_pages.used(self.credential, ticket.group)
         return ticket
+
+    def _answering(self, ticket: Ticket) -> None:
+        if ticket.passage is not None:
+            ticket.passage.answering()
+        if self.on_output is not None:
+            self.on_output()
 
     async def _renewed_after(self, error: SluiceError) -> bool:
         """Tell whether the refused secret has a successor: then the credential is not at fault."""
@@ -260,18 +249,23 @@ class Attempt:
             and await self.credential.source.renew(self.secret)
         )
 
-    def _name(self, error: SluiceError, exchange: Exchange | None) -> None:
+    def _name(self, error: SluiceError) -> None:
         """Add to an error who failed."""
         if isinstance(error, UpstreamError):
             error.provider, error.model = self.provider_name, self._target.model
             error.credential = self.credential_name or None
-            if exchange is not None:
-                error.http_status = error.http_status or exchange.http_status
+            error.http_status = error.http_status or self._http_status
 
-    def _spent(self, exchange: Exchange | None) -> Mapping[Unit, int] | None:
-        if exchange is None:
-            return None
-        return self._bill.spent(sent=exchange.sent, http_status=exchange.http_status)
+    @property
+    def _http_status(self) -> int | None:
+        return self._exchange.http_status if self._exchange else None
+
+    @property
+    def _sent(self) -> bool:
+        return self._exchange is not None and self._exchange.sent
+
+    def _spent(self) -> Mapping[Unit, int] | None:
+        return self._bill.spent(sent=self._sent, http_status=self._http_status)
 
     def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> trace.Span:
         provider = self._target.upstream.provider
@@ -281,7 +275,7 @@ class Attempt:
             provider=provider.name,
             model=self._target.model,
             credential=self.credential_name,
-            number=self._number,
+            number=self.number,
             address=provider.address,
             port=provider.port,
             max_tokens=(
@@ -289,8 +283,13 @@ class Attempt:
             ),
         )
 
-    def _account(self, record: AttemptRecord, span: trace.Span, http_status: int | None) -> None:
-        services, assembler = self._services, self._assembler
+    def _account(self, record: AttemptRecord, span: trace.Span) -> None:
+        services, assembler = self._services, self.assembler
+        if self._exchange is not None and self._exchange.first_output is not None:
+            record.first_output_seconds = self._exchange.first_output
+            services.first_outputs.add(
+                record.provider, self._target.model, record.first_output_seconds
+            )
         services.ledger.attempt_ended(record)
         services.health.attempt_ended(record)
         services.tracing.end_attempt(
@@ -299,5 +298,5 @@ class Attempt:
             response_id=assembler.response_id,
             response_model=assembler.model,
             finish_reason=self.completed.provider_finish_reason if self.completed else "",
-            http_status=http_status,
+            http_status=self._http_status,
         )

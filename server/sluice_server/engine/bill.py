@@ -68,6 +68,18 @@ class Bill:
             completed.cost.usd_nanos = self.cost
             completed.cost.price_source = price.source
 
+    def sunk(self, size: Estimate, *, sent: bool, http_status: int | None) -> int:
+        """Return what a call that came to nothing costs, in nano-dollars, as far as known.
+
+        Where nobody counted, what was sent has been read; a refusal costs nothing.
+        """
+        if self.cost is not None:
+            return self.cost
+        price = self._price(self._assembler.model)
+        if price is None or not sent or (http_status is not None and http_status >= 400):
+            return 0
+        return price.estimate(size.input_tokens, 0)
+
     def spent(self, *, sent: bool, http_status: int | None) -> Mapping[Unit, int] | None:
         """Return what the call took of limits; None when nothing was sent.
 

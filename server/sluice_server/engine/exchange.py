@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -56,11 +56,14 @@ class Clock:
     """Spent waiting for the caller to take what was sent."""
     queued: float = 0.0
     """Spent waiting for room at the providers."""
+    paused: float = 0.0
+    """Spent waiting for a place, and before further attempts."""
     now = staticmethod(time.monotonic)
 
     def overhead(self) -> float:
-        """Return what was spent waiting neither for an upstream, nor for room, nor the caller."""
-        return max(0.0, self.now() - self.started - self.upstream - self.caller - self.queued)
+        """Return what was spent waiting for nobody."""
+        waited = self.upstream + self.caller + self.queued + self.paused
+        return max(0.0, self.now() - self.started - waited)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,8 @@ class Patience:
     """Seconds."""
     idle: float
     """Seconds."""
+    hasty: bool
+    """The caller waits for less than the operator would, so that silence proves nothing."""
     deadline: float | None
     """Moment of `time.monotonic`; None when the caller set none."""
 
@@ -93,8 +98,11 @@ class Exchange:
         patience: Patience,
         clock: Clock,
         pacer: Pacer,
+        on_output: Callable[[], None],
     ) -> None:
+        """`on_output` is called when the model produces its first output, shown or not."""
         self._target = target
+        self._on_output = on_output
         self._dialect = target.upstream.provider.dialect_of(target.model)
         self._secret = secret
         self._ticket = ticket
@@ -201,6 +209,7 @@ class Exchange:
                 ended = decoder.feed(chunk)
                 if assembler.active and self.first_output is None:
                     self.first_output = now - self._started
+                    self._on_output()
                 if ended:
                     timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
                     continue
@@ -228,12 +237,12 @@ class Exchange:
         if self._deadline_next:
             return DeadlineExceededError("The deadline passed while the provider was working.")
         if self._assembler.active:
-            return ProviderTimeoutError(
-                f"The provider was silent for {self._patience.idle:g} s inside its answer."
-            )
-        return ProviderTimeoutError(
-            f"The provider gave no output within {self._patience.first_output:g} s."
-        )
+            said = f"The provider was silent for {self._patience.idle:g} s inside its answer."
+        else:
+            said = f"The provider gave no output within {self._patience.first_output:g} s."
+        error = ProviderTimeoutError(said)
+        error.upstream_fault = not self._patience.hasty
+        return error
 
     def _loop_moment(self, moment: float) -> float:
         """Return `moment`, or the deadline if that is earlier, on the loop's clock."""

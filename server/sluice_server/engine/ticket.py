@@ -15,6 +15,7 @@ from sluice_server.credentials.sources import CallerKey
 from sluice_server.credentials.standing import Standing
 from sluice_server.credentials.use import Use
 from sluice_server.engine.headroom import Headroom
+from sluice_server.health.breakers import Passage
 from sluice_server.limits.admission import Admission, Ask, Lease
 from sluice_server.state.quota import Group, Observed, Unit
 
@@ -46,6 +47,8 @@ class Ticket:
         self._use = use
         self.credential = use.credential
         """What to call with; None where the provider takes none."""
+        self.passage: Passage | None = None
+        """Its way through a circuit, which wants to know how it ended."""
 
     @property
     def group(self) -> Group:

@@ -1,14 +1,20 @@
-"""Where a turn goes next: the same target with another credential, the next target, nowhere.
+"""The walk of one turn: which target is asked, with which credentials, after which delay.
 
-Only before anything reached the caller. What one try does is in `attempt`.
+Only before anything reached the caller. What a failure makes of it is the table in
+`moves`, what one try does is in `attempt`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sluice_server.engine.attempt import Attempt
+from sluice_server.engine.moves import AGAIN, CREDENTIAL, Moves
 from sluice_server.engine.planning import Target
+from sluice_server.engine.retry_budget import RetryBudget
 from sluice_server.errors import (
     ProviderCredentialRejectedError,
     ProviderQuotaExhaustedError,
@@ -21,31 +27,58 @@ MAX_CREDENTIALS = 3
 more would cost a caller seconds. Before that it goes on until one is found, for a
 refusal is quick and every other call is spared the same search."""
 
-CREDENTIAL_FAULTS = (
-    ProviderCredentialRejectedError,
-    ProviderQuotaExhaustedError,
-    ProviderRateLimitedError,
-)
-"""Failures that another credential of the same provider may not have."""
-
 _REFUSALS = (ProviderCredentialRejectedError, ProviderQuotaExhaustedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How turns of this server go on after failures."""
+
+    moves: Mapping[str, Moves]
+    """What makes sense after a failure, by ErrorReason."""
+    budget: RetryBudget
+    base_delay: float
+    """Seconds; the longest delay before the first further attempt at one target."""
+    max_delay: float
+    """Seconds; the longest of all delays."""
+    draw: Callable[[], float] = random.random
+    """Gives random numbers of [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one call asks of the walk."""
+
+    max_attempts: int
+    exact: bool
+    """The caller set the number of attempts, so that refused keys count too."""
+    no_wait: bool
+    """Fail instead of waiting for a provider's quota."""
+    deadline: float | None
+    """Moment of `time.monotonic`; None when the caller set none."""
 
 
 class Tries:
     """Walks through the targets of one turn."""
 
-    def __init__(self, targets: Sequence[Target], *, max_attempts: int, exact: bool) -> None:
-        """`exact`: the caller set the number of attempts, so that refused keys count too."""
+    def __init__(self, targets: Sequence[Target], rules: Rules, terms: Terms) -> None:
         self._targets = targets
+        self._rules = rules
+        self._terms = terms
         self._place = 0
-        self._left = max_attempts
-        self._exact = exact
+        self._left = terms.max_attempts
         self._credentials = 1
+        self._repeats = 0
+        self._asked: set[str] = set()
         self._fault: SluiceError | None = None
+        """What the last upstream call at the present target met."""
+        self.delay = 0.0
+        """Seconds to wait before the next try."""
         self.excluded: frozenset[str] = frozenset()
         """Credentials of the present target that failed already."""
         self.renewed: frozenset[str] = frozenset()
         """Credentials whose secret was renewed."""
+        self._number = 0
         self.made = 0
         """Upstream calls so far."""
 
@@ -57,52 +90,128 @@ class Tries:
     @property
     def may_wait(self) -> bool:
         """Tell whether the next try may wait for room: not where another target may have some."""
-        return self._place + 1 == len(self._targets)
+        return self._place + 1 == len(self._targets) and not self._terms.no_wait
 
     def begin(self) -> int:
-        """Count an upstream call; returns its number."""
+        """Count an upstream call; returns the number of the try."""
         self._left -= 1
+        self._number += 1
         self.made += 1
-        return self.made
+        if self._provider not in self._asked:
+            self._asked.add(self._provider)
+            self._rules.budget.began(self._provider)
+        return self._number
+
+    def take_back(self) -> None:
+        """Learn that a try did not come to an upstream call."""
+        self.made -= 1
+
+    def hedge(self) -> bool:
+        """Move to where a second attempt may run beside the first; False when there is none.
+
+        The next target where there is one, else the same again.
+        """
+        if not self._left or not self._rules.budget.take(self._at(self._place + 1)):
+            return False
+        self._asked.add(self._at(self._place + 1))
+        if self._place + 1 < len(self._targets):
+            self._move_on()
+        return True
 
     def telling(self, error: SluiceError, attempt: Attempt) -> SluiceError:
         """Return the error that tells more: what a try met, not that no other is left."""
-        if not attempt.admitted and self.excluded and self._fault is not None:
-            return self._fault
-        if isinstance(error, CREDENTIAL_FAULTS):
+        if attempt.admitted:
             self._fault = error
-        return error
+        return self._fault or error
 
     def go_on(self, error: SluiceError, attempt: Attempt) -> bool:
         """Move on after a failure; False where it is the caller's to know."""
+        self.delay = 0.0
+        self._forgive(error, attempt)
+        if not self._left:
+            return False
+        if attempt.renewed and attempt.credential is not None:
+            self.renewed |= {attempt.credential.name}
+            return True
+        for move in self._rules.moves.get(error.reason, ()):
+            if move == CREDENTIAL:
+                moved = self._next_credential(attempt)
+            elif move == AGAIN:
+                moved = self._again(error, attempt)
+            else:
+                moved = self._next_target()
+            if moved:
+                return True
+        return False
+
+    def _forgive(self, error: SluiceError, attempt: Attempt) -> None:
+        """Give back an attempt that was none."""
         refused_early = isinstance(error, _REFUSALS) and attempt.searching
-        if (refused_early or attempt.renewed) and not self._exact:
+        if (refused_early or attempt.renewed) and not self._terms.exact:
             # Neither is the provider's failure: no key was known to work, or an
             # access token had ended early.
             self._left += 1
-        if not attempt.admitted and isinstance(error, ProviderRateLimitedError):
+        if not attempt.admitted:
             # Nobody was asked.
             self._left += 1
-        if not self._left:
-            return False
-        if isinstance(error, CREDENTIAL_FAULTS) and self._next_credential(attempt):
-            return True
-        if error.failover and self._place + 1 < len(self._targets):
-            self._place += 1
-            self._credentials = 1
-            self.excluded = frozenset()
-            self._fault = None
-            return True
-        return False
 
     def _next_credential(self, attempt: Attempt) -> bool:
         if attempt.credential is None:
             return False
-        name = attempt.credential.name
-        if attempt.renewed:
-            self.renewed |= {name}
-            return True
+        excluded = self.excluded | {attempt.credential.name}
+        others = any(other.name not in excluded for other in attempt.credentials)
+        if not others or (self._credentials >= MAX_CREDENTIALS and not attempt.searching):
+            return False
         self._credentials += 1
-        self.excluded |= {name}
-        others = any(other.name not in self.excluded for other in attempt.credentials)
-        return others and (self._credentials <= MAX_CREDENTIALS or attempt.searching)
+        self.excluded = excluded
+        return True
+
+    def _next_target(self) -> bool:
+        for place in range(self._place + 1, len(self._targets)):
+            provider = self._at(place)
+            # A second model of a provider is more load for it.
+            if provider not in self._asked or self._rules.budget.take(provider):
+                self._move_on(place)
+                return True
+        return False
+
+    def _again(self, error: SluiceError, attempt: Attempt) -> bool:
+        if not attempt.admitted:
+            # It waited for as long as it may.
+            return False
+        delay = self._delay(error)
+        deadline = self._terms.deadline
+        if delay is None or (deadline is not None and time.monotonic() + delay >= deadline):
+            return False
+        limited = isinstance(error, ProviderRateLimitedError)
+        if limited and self._terms.no_wait:
+            return False
+        if not self._rules.budget.take(self._provider):
+            return False
+        self._repeats += 1
+        self.excluded = frozenset()
+        # What a limited credential asks for is kept by the line for room, in order.
+        self.delay = 0.0 if limited else delay
+        return True
+
+    def _delay(self, error: SluiceError) -> float | None:
+        """Return the seconds until the same target may be asked again; None: not in time."""
+        rules = self._rules
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= rules.max_delay else None
+        most = min(rules.max_delay, rules.base_delay * 2.0 ** min(self._repeats, 32))
+        return most * rules.draw()
+
+    def _move_on(self, place: int | None = None) -> None:
+        self._place = self._place + 1 if place is None else place
+        self._credentials, self._repeats = 1, 0
+        self.excluded = frozenset()
+        self._fault = None
+
+    @property
+    def _provider(self) -> str:
+        return self._at(self._place)
+
+    def _at(self, place: int) -> str:
+        """Return the provider at a place, or at the last one."""
+        return self._targets[min(place, len(self._targets) - 1)].upstream.provider.name

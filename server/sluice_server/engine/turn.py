@@ -1,43 +1,41 @@
-"""A turn: targets tried in order until one answers, and the answer's frame.
+"""A turn: targets tried in order until one answers.
 
-Adds Started and Completed around what an attempt yields, moves on to the next
-target while nothing has reached the caller, and never after that. Streamed and
-whole deliveries pass the same code; a whole one keeps its events to the end.
+Moves on after failures while nothing has reached the caller, as `tries` says, and never
+after that. Streamed and whole deliveries pass the same code; a whole one keeps its
+events to the end. The answer's frame is in `answer`, a second attempt beside the first
+in `contest`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-
-from google.protobuf import duration_pb2
-from pydantic import SecretStr
+from typing import Literal
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
-from sluice_server.credentials.borrowed import BorrowedKey
+from sluice_server.engine.answer import Answer, learn
 from sluice_server.engine.assembler import AnswerRules, Assembler
-from sluice_server.engine.attempt import Attempt, Entry, Services
+from sluice_server.engine.attempt import Attempt, Services
+from sluice_server.engine.call import Call
+from sluice_server.engine.contest import Contest
+from sluice_server.engine.entrance import Entry
 from sluice_server.engine.exchange import Clock, Patience
 from sluice_server.engine.parts import Origin
 from sluice_server.engine.planning import Planner, Target
-from sluice_server.engine.ticket import Credentials
-from sluice_server.engine.tries import Tries
+from sluice_server.engine.tries import Rules, Terms, Tries
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
-    CallerForbiddenError,
+    FailedAttempt,
     ProviderModelNotFoundError,
     SluiceError,
     UnsupportedFeatureError,
     UpstreamError,
 )
 from sluice_server.limits.estimate import estimate
-from sluice_server.limits.own import OwnLimits
-from sluice_server.telemetry.call import CallRecord
-from sluice_server.telemetry.tracing import TraceScope
 
-_SHORTEST_WAIT = 0.001
-"""Seconds below which nobody calls it waiting."""
+Message = gateway_service_pb2.GenerateResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,51 +43,27 @@ class TurnSettings:
     """What the configuration says about turns."""
 
     max_attempts: int
+    hedge_after: Literal["p95"] | float | None
+    """Seconds without output after which a second attempt starts."""
     max_message_bytes: int
     max_whole_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request and what surrounds it."""
-
-    request: gateway_service_pb2.GenerateRequest
-    record: CallRecord
-    scope: TraceScope
-    clock: Clock
-    deadline: float | None
-    """Moment of `time.monotonic`; None when the caller set none."""
-    provider_key: SecretStr | None = None
-    """A key that the caller brought along, for this call alone."""
-
-    def pool_for(self, target: Target) -> Credentials:
-        """Return whose credentials the call uses.
-
-        Raises:
-            CallerForbiddenError: the caller brought a key where none is wanted.
-        """
-        upstream = target.upstream
-        if self.provider_key is None:
-            return upstream.credentials
-        if not upstream.caller_keys:
-            raise CallerForbiddenError(
-                f"Provider {upstream.provider.name} takes no keys of callers; leave "
-                "sluice-provider-key out of the metadata."
-            )
-        return BorrowedKey(upstream.credentials, self.provider_key)
 
 
 class Engine:
     """Runs turns."""
 
     def __init__(
-        self, planner: Planner, services: Services, settings: TurnSettings, own: OwnLimits
+        self,
+        planner: Planner,
+        services: Services,
+        settings: TurnSettings,
+        rules: Rules,
     ) -> None:
-        self._planner = planner
-        self._own = own
-        self._services = services
-        self._settings = settings
-        self._rules = {
+        self.planner = planner
+        self.services = services
+        self.settings = settings
+        self.rules = rules
+        self.answer_rules = {
             (stream, include): AnswerRules(
                 stream=stream,
                 include_reasoning=include,
@@ -100,208 +74,208 @@ class Engine:
             for include in (False, True)
         }
 
-    async def generate(
-        self, call: Call
-    ) -> AsyncGenerator[gateway_service_pb2.GenerateResponse, None]:
-        """Yield the messages of one turn; the last one holds Completed.
+    def generate(self, call: Call) -> AsyncGenerator[Message, None]:
+        """Return the messages of one turn; the last one holds Completed.
 
         Raises:
-            SluiceError: the turn failed; what was yielded is partial.
+            SluiceError: the turn failed, now or while the messages are read; what was
+                yielded is partial.
         """
+        return _Turn(self, call).run()
+
+
+class _Turn:
+    """One turn."""
+
+    def __init__(self, engine: Engine, call: Call) -> None:
         request = call.request
-        targets = self._planner.plan(request)
         _refuse_missing_features(request)
-        rules = self._rules[
+        self._engine = engine
+        self._call = call
+        routing = request.routing
+        exact = routing.HasField("max_attempts")
+        self._tries = Tries(
+            engine.planner.plan(request),
+            engine.rules,
+            Terms(
+                max_attempts=routing.max_attempts if exact else engine.settings.max_attempts,
+                exact=exact,
+                no_wait=routing.no_wait,
+                deadline=call.deadline,
+            ),
+        )
+        self._answer_rules = engine.answer_rules[
             request.delivery != gateway_service_pb2.DELIVERY_WHOLE,
             request.options.reasoning.include,
         ]
-        judge = Judge(request.tools, request.tool_call_validation)
-        used_ids = {
-            part.tool_call.id
-            for message in request.messages
-            if message.role == content_pb2.ROLE_ASSISTANT
-            for part in message.parts
-            if part.HasField("tool_call")
-        }
-        max_attempts = (
-            request.routing.max_attempts
-            if request.routing.HasField("max_attempts")
-            else self._settings.max_attempts
-        )
-        failed: list[event_pb2.FailedAttempt] = []
-        tries = Tries(
-            targets,
-            max_attempts=max_attempts,
-            exact=request.routing.HasField("max_attempts"),
-        )
-        size = estimate(request)
-        wasted = 0
+        self._judge = Judge(request.tools, request.tool_call_validation)
+        self._used_ids = _used_ids(request)
+        self._size = estimate(request)
+        self._failed: list[event_pb2.FailedAttempt] = []
+        self._wasted = 0
+
+    async def run(self) -> AsyncGenerator[Message, None]:
+        """Yield the messages; raises SluiceError when the turn failed."""
+        call = self._call
         while True:
-            target, number = tries.target, tries.begin()
-            began = call.clock.now()
-            origin = Origin(target.upstream.provider.name, target.model)
-            assembler = Assembler(rules, judge, used_ids, origin)
-            entry = Entry(
-                estimate=size,
-                pool=call.pool_for(target),
-                caller=call.record.caller,
-                low_priority=self._own.is_low(call.record.caller),
-                may_wait=tries.may_wait and not request.routing.no_wait,
-                max_cost=(
-                    request.routing.max_cost_usd_nanos
-                    if request.routing.HasField("max_cost_usd_nanos")
-                    else None
-                ),
-                excluded=tries.excluded,
-                renewed=tries.renewed,
-            )
-            attempt = self._attempt(call, target, number, assembler, entry)
-            answer = _Answer(call, attempt, failed)
-            call.record.attempts = number
+            contest = self._contest()
+            answer: Answer | None = None
             try:
-                async with aclosing(attempt.run(request)) as messages:
+                async with aclosing(contest.run(call.request)) as messages:
                     async for message in messages:
+                        answer = answer or Answer(call, contest.leader, self._failed)
                         yield answer.counted(message)
             except SluiceError as caught:
-                error = tries.telling(caught, attempt)
-                if not answer.begun and tries.go_on(error, attempt):
-                    wasted += attempt.cost or 0
-                    elapsed = duration_pb2.Duration()
-                    elapsed.FromNanoseconds(int((call.clock.now() - began) * 1e9))
-                    failed.append(
-                        event_pb2.FailedAttempt(
-                            upstream=attempt.upstream, reason=error.reason, elapsed=elapsed
-                        )
-                    )
+                attempt = contest.leader
+                error = self._tries.telling(caught, attempt)
+                if answer is None and self._tries.go_on(error, attempt):
+                    self._gave_up(attempt, error)
+                    await self._pause()
                     continue
-                rest = assembler.flush()
+                answer = answer or Answer(call, attempt, self._failed)
+                rest = attempt.assembler.flush()
                 if rest is not None:
                     # What came together with the failure was still an answer.
                     yield answer.counted(rest)
-                error.attempts = number
-                if isinstance(error, UpstreamError):
-                    error.output_characters = assembler.characters or None
-                if isinstance(error, ProviderModelNotFoundError):
-                    error.suggestions = self._planner.suggest(request.model)
-                raise error from None
+                raise self._told(error, attempt) from None
             finally:
-                answer.learn(assembler)
-            answer.complete(attempt.completed, wasted=wasted)
-            last = assembler.flush()
+                call.record.attempts = self._tries.made
+                learn(call.record, contest.leader)
+            attempt = contest.leader
+            answer = answer or Answer(call, attempt, self._failed)
+            answer.complete(attempt.completed, wasted=self._wasted)
+            last = attempt.assembler.flush()
             if last is not None:
                 yield answer.counted(last)
             return
 
-    def _attempt(
-        self, call: Call, target: Target, number: int, assembler: Assembler, entry: Entry
-    ) -> Attempt:
-        routing = call.request.routing
-        patience = target.upstream.provider.patience
+    def _contest(self) -> Contest:
+        first = self._attempt(self._call.clock, may_wait=self._tries.may_wait)
+        return Contest(
+            first,
+            after=self._hedge_after(first.target),
+            second=self._second,
+            beaten=self._gave_up,
+        )
+
+    def _hedge_after(self, target: Target) -> float | None:
+        routing = self._call.request.routing
+        if routing.HasField("hedge_after"):
+            return routing.hedge_after.ToNanoseconds() / 1e9
+        configured = self._engine.settings.hedge_after
+        if configured == "p95":
+            times = self._engine.services.first_outputs
+            return times.p95(target.upstream.provider.name, target.model)
+        return configured
+
+    def _second(self) -> Attempt | None:
+        """Return an attempt to run beside the first one, which is slow; None for no more."""
+        if not self._tries.hedge():
+            return None
+        # The time so far was spent waiting for the first one.
+        clock = self._call.clock
+        beside = Clock(clock.started, upstream=clock.now() - clock.started)
+        return self._attempt(beside, may_wait=False)
+
+    def _attempt(self, clock: Clock, *, may_wait: bool) -> Attempt:
+        engine, call, tries = self._engine, self._call, self._tries
+        target, routing = tries.target, call.request.routing
+        origin = Origin(target.upstream.provider.name, target.model)
         return Attempt(
-            self._services,
+            engine.services,
             target,
-            number=number,
-            entry=entry,
-            assembler=assembler,
-            patience=Patience(
-                first_output=(
-                    routing.first_output_timeout.ToNanoseconds() / 1e9
-                    if routing.HasField("first_output_timeout")
-                    else patience.first_output
+            number=tries.begin(),
+            entry=Entry(
+                estimate=self._size,
+                pool=call.pool_for(target),
+                caller=call.record.caller,
+                low_priority=call.low_priority,
+                may_wait=may_wait,
+                max_cost=(
+                    routing.max_cost_usd_nanos if routing.HasField("max_cost_usd_nanos") else None
                 ),
-                idle=(
-                    routing.idle_timeout.ToNanoseconds() / 1e9
-                    if routing.HasField("idle_timeout")
-                    else patience.idle
-                ),
-                deadline=call.deadline,
+                excluded=tries.excluded,
+                renewed=tries.renewed,
             ),
-            clock=call.clock,
+            assembler=Assembler(self._answer_rules, self._judge, self._used_ids, origin),
+            patience=_patience(call, target),
+            clock=clock,
             scope=call.scope,
         )
 
-
-class _Answer:
-    """Frames what one attempt yields, and keeps the record of the call true."""
-
-    def __init__(self, call: Call, attempt: Attempt, failed: list[event_pb2.FailedAttempt]) -> None:
-        self._call = call
-        self._attempt = attempt
-        self._failed = failed
-        self.begun = False
-        """Whether anything was handed to the caller."""
-
-    def _describe(self, started: event_pb2.Started) -> None:
-        started.generation_id = self._call.record.generation_id
-        started.upstream.CopyFrom(self._attempt.upstream)
-        if self._call.clock.queued >= _SHORTEST_WAIT:
-            _set(started.queued, self._call.clock.queued)
-        started.failed_attempts.extend(self._failed)
-        started.dropped_fields.extend(self._attempt.dropped_fields)
-
-    def counted(
-        self, message: gateway_service_pb2.GenerateResponse
-    ) -> gateway_service_pb2.GenerateResponse:
-        """Return `message`, which is about to be handed to the caller."""
-        record, clock = self._call.record, self._call.clock
-        if not self.begun:
-            self.begun = True
-            self._describe(message.events[0].started)
-            record.first_output_seconds = clock.now() - clock.started
-        record.events += len(message.events)
-        record.messages += 1
-        return message
-
-    def complete(self, completed: event_pb2.Completed | None, *, wasted: int) -> None:
-        """Add to Completed what only the turn knows.
-
-        Args:
-            completed: The event.
-            wasted: What failed attempts cost as far as known, in nano-dollars.
-        """
-        if completed is None:
-            raise AssertionError("an attempt ended well without completing")
-        record, clock = self._call.record, self._call.clock
-        completed.upstream.CopyFrom(self._attempt.upstream)
-        total = clock.now() - clock.started
-        overhead = clock.overhead()
-        first_output = total if record.first_output_seconds is None else record.first_output_seconds
-        _set(completed.timing.time_to_first_output, first_output)
-        _set(completed.timing.total, total)
-        _set(completed.timing.gateway_overhead, overhead)
-        record.overhead_seconds = overhead
-        if completed.HasField("cost"):
-            record.cost_usd_nanos = completed.cost.usd_nanos
-            completed.cost.wasted_usd_nanos = wasted
-        record.finish_reason = event_pb2.FinishReason.Name(completed.finish_reason).removeprefix(
-            "FINISH_REASON_"
+    def _gave_up(self, attempt: Attempt, error: SluiceError | None) -> None:
+        """Remember an attempt that came to nothing; without an error it was out-raced."""
+        self._wasted += attempt.wasted
+        failed = event_pb2.FailedAttempt(
+            upstream=attempt.upstream, reason=error.reason if error else ""
         )
+        failed.elapsed.FromNanoseconds(int(attempt.elapsed * 1e9))
+        self._failed.append(failed)
+        self._engine.services.tracing.attempt_gave_up(
+            self._call.scope, number=attempt.number, reason=failed.reason
+        )
+        if not attempt.admitted:
+            self._tries.take_back()
 
-    def learn(self, assembler: Assembler) -> None:
-        """Copy what is known of the upstream into the call's record."""
-        record = self._call.record
-        record.provider = self._attempt.provider_name
-        record.upstream_model = self._attempt.model
-        record.credential = self._attempt.credential_name
-        tokens = assembler.tokens
-        if tokens is not None:
-            record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None
-            record.output_tokens = (
-                tokens.output_tokens if tokens.HasField("output_tokens") else None
-            )
+    async def _pause(self) -> None:
+        delay = self._tries.delay
+        if delay > 0:
+            clock = self._call.clock
+            began = clock.now()
+            await asyncio.sleep(delay)
+            clock.paused += clock.now() - began
+
+    def _told(self, error: SluiceError, attempt: Attempt) -> SluiceError:
+        """Add to the error of the last attempt what the turn knows."""
+        if not attempt.admitted:
+            self._tries.take_back()
+        error.attempts = self._tries.made or None
+        error.failed_attempts = tuple(_told_of(failed) for failed in self._failed)
+        if isinstance(error, UpstreamError):
+            error.output_characters = attempt.assembler.characters or None
+        if isinstance(error, ProviderModelNotFoundError):
+            error.suggestions = self._engine.planner.suggest(self._call.request.model)
+        return error
 
 
-def _set(duration: duration_pb2.Duration, seconds: float) -> None:
-    duration.seconds = whole = int(seconds)
-    duration.nanos = int((seconds - whole) * 1e9)
+def _told_of(failed: event_pb2.FailedAttempt) -> FailedAttempt:
+    upstream = failed.upstream
+    return FailedAttempt(
+        upstream.provider,
+        upstream.model,
+        upstream.credential,
+        failed.reason,
+        failed.elapsed.ToNanoseconds() / 1e9,
+    )
+
+
+def _patience(call: Call, target: Target) -> Patience:
+    routing, configured = call.request.routing, target.upstream.provider.patience
+    first_output, idle = configured.first_output, configured.idle
+    if routing.HasField("first_output_timeout"):
+        first_output = routing.first_output_timeout.ToNanoseconds() / 1e9
+    if routing.HasField("idle_timeout"):
+        idle = routing.idle_timeout.ToNanoseconds() / 1e9
+    return Patience(
+        first_output=first_output,
+        idle=idle,
+        hasty=first_output < configured.first_output or idle < configured.idle,
+        deadline=call.deadline,
+    )
+
+
+def _used_ids(request: gateway_service_pb2.GenerateRequest) -> set[str]:
+    return {
+        part.tool_call.id
+        for message in request.messages
+        if message.role == content_pb2.ROLE_ASSISTANT
+        for part in message.parts
+        if part.HasField("tool_call")
+    }
 
 
 def _refuse_missing_features(request: gateway_service_pb2.GenerateRequest) -> None:
     """Refuse what this version cannot keep its word on."""
-    if request.routing.HasField("hedge_after"):
-        raise UnsupportedFeatureError(
-            "routing.hedge_after", "This version does not hedge; leave it out."
-        )
     if request.delivery == gateway_service_pb2.DELIVERY_WHOLE and request.options.HasField(
         "top_logprobs"
     ):

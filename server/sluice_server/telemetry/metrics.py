@@ -88,6 +88,11 @@ class Metrics:
         self.active_streams = Gauge(
             names.ACTIVE_STREAMS, "Generate streams open now.", registry=registry
         )
+        self.queued_calls = Gauge(
+            names.QUEUED_CALLS,
+            "Generate calls that wait for a place in this replica.",
+            registry=registry,
+        )
         upstream = ["provider", "model"]
         self._attempts = Counter(
             names.ATTEMPTS,
@@ -134,6 +139,12 @@ class Metrics:
             registry=self.registry,
         )
         self.shared_state_up.set(1)
+        self._retries_refused = Counter(
+            names.RETRIES_REFUSED,
+            "Further attempts that were not made, since the provider's retry budget was used up.",
+            ["provider"],
+            registry=registry,
+        )
         self.loop_busy = Gauge(
             names.LOOP_BUSY, "Share of time that the event loop worked.", registry=registry
         )
@@ -153,6 +164,10 @@ class Metrics:
             self._messages.inc(record.messages)
         if record.overhead_seconds is not None:
             self._overhead.observe(record.overhead_seconds)
+
+    def retry_refused(self, provider: str) -> None:
+        """Count a further attempt for which there was no budget."""
+        self._child(self._retries_refused, provider).inc()
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count one upstream call."""

@@ -35,12 +35,15 @@ SLUICE_CALLER = "sluice.caller"
 SLUICE_CREDENTIAL = "sluice.credential"
 SLUICE_ATTEMPT = "sluice.attempt"
 SLUICE_OUTCOME = "sluice.outcome"
+ATTEMPT_GAVE_UP = "sluice.attempt_gave_up"
+OUTRACED = "OUTRACED"
 
 # --- Prometheus metrics -----------------------------------------------------
 
 RPCS = "sluice_rpcs"
 RPC_DURATION = "sluice_rpc_duration_seconds"
 ACTIVE_STREAMS = "sluice_active_streams"
+QUEUED_CALLS = "sluice_queued_calls"
 ATTEMPTS = "sluice_upstream_attempts"
 ATTEMPT_DURATION = "sluice_upstream_attempt_duration_seconds"
 FIRST_OUTPUT = "sluice_upstream_first_output_seconds"
@@ -52,6 +55,7 @@ PROVIDER_UP = "sluice_provider_up"
 LOOP_BUSY = "sluice_event_loop_busy_ratio"
 LOOP_LAG = "sluice_event_loop_lag_seconds"
 LOG_LINES_LOST = "sluice_log_lines_lost"
+RETRIES_REFUSED = "sluice_retries_refused"
 BUILD_INFO = "sluice_build"
 
 # --- Log events -------------------------------------------------------------

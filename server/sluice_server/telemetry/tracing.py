@@ -127,6 +127,14 @@ class Tracing:
             attributes=attributes,
         )
 
+    def attempt_gave_up(self, scope: TraceScope, *, number: int, reason: str) -> None:
+        """Note in the server span that an attempt came to nothing, and the turn went on."""
+        if scope.span.is_recording():
+            scope.span.add_event(
+                names.ATTEMPT_GAVE_UP,
+                {names.SLUICE_ATTEMPT: number, names.ERROR_TYPE: reason or names.OUTRACED},
+            )
+
     def upstream_headers(self, scope: TraceScope, span: trace.Span) -> tuple[tuple[str, str], ...]:
         """Return the trace context for the upstream request."""
         if self._tracer is None:

@@ -219,7 +219,6 @@ def test_failures_are_no_finish(word: str, reason: str, retryable: bool) -> None
     found = answer(chunk(call("gone"), finish=word, candidate={"finishMessage": "why"}))
     assert found.error is not None
     assert (found.error.reason, found.error.retryable) == (reason, retryable)
-    assert found.error.failover
     assert found.error.metadata()["provider_code"] == word
     assert not found.events
 
