@@ -51,7 +51,8 @@ from sluice_server.engine.tries import Rules
 from sluice_server.engine.turn import Engine, TurnSettings
 from sluice_server.errors import SluiceError
 from sluice_server.health.board import HealthBoard, ProviderHealth
-from sluice_server.health.breakers import Breakers
+from sluice_server.health.breakers import Breakers, CircuitView
+from sluice_server.health.rounds import Rounds
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.known import Known
 from sluice_server.limits.own import OwnLimits
@@ -83,6 +84,12 @@ _LOCAL_STATES = {
     LocalState.STOPPED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
 }
 
+_CIRCUIT_LABELS = {
+    metrics_pb2.CIRCUIT_STATE_CLOSED: "closed",
+    metrics_pb2.CIRCUIT_STATE_OPEN: "open",
+    metrics_pb2.CIRCUIT_STATE_HALF_OPEN: "half_open",
+}
+
 _log = structlog.get_logger("sluice.app")
 
 
@@ -95,6 +102,8 @@ class App:
     """Real address of the health port; None when it is closed."""
     metrics_address: str | None
     """Real address of the metrics port; None when it is closed."""
+    breakers: Breakers
+    """The circuits of this replica."""
 
     def __init__(self, configured: settings.Settings) -> None:
         self._settings = configured
@@ -142,12 +151,12 @@ class App:
         )
         # Exporting waits for the network, so it must not happen in the loop.
         self._stack.push_async_callback(asyncio.to_thread, trace.close)
+        # Whatever is still running may have something to tell.
+        self._stack.push_async_callback(self._publisher.aclose)
         await self._open_state()
         headroom = Headroom()
         upstreams = await self._upstreams(headroom)
-        self._board = HealthBoard(upstreams, on_change=self._health_changed)
-        for name, health in self._board.providers.items():
-            self.metrics.provider_up.labels(name).set(int(health.usable))
+        self._build_health(upstreams)
         own, known = OwnLimits(configured), Known()
         limits = RateLimits(
             self._store,
@@ -222,6 +231,7 @@ class App:
                 limits=limits,
                 admission=admission,
                 health=self._board,
+                breakers=self.breakers,
                 ledger=self._ledger,
                 recorder=recorder,
                 metrics=self.metrics,
@@ -283,6 +293,24 @@ class App:
             self._stack.push_async_callback(remote.aclose)
         self._stack.push_async_callback(self._store.aclose)
 
+    def _build_health(self, upstreams: Mapping[str, Upstream]) -> None:
+        """Build what judges providers; before the upstreams' first call."""
+        configured = self._settings
+        self.breakers = Breakers(configured.breakers, on_change=self._circuit_changed)
+        self._board = HealthBoard(
+            upstreams,
+            on_change=self._health_changed,
+            rules=configured.health,
+            breakers=self.breakers,
+        )
+        for name, health in self._board.providers.items():
+            self.metrics.provider_up.labels(name).set(int(health.usable))
+            self.metrics.provider_health.labels(name).set(health.state)
+            self.metrics.circuit_openings.labels(name)
+        rounds = Rounds([self._board.look])
+        rounds.start()
+        self._stack.push_async_callback(rounds.aclose)
+
     def _source(self, provider: str, entry: settings.Credential) -> SecretSource:
         if entry.oauth is None:
             return source_of(entry)
@@ -303,6 +331,7 @@ class App:
     def _sharing_changed(self, state: SharedState) -> None:
         _log.warning(names.SHARED_STATE_CHANGED, up=state.up)
         self.metrics.shared_state_up.set(int(state.up))
+        self._publisher.sharing(up=state.up)
 
     async def _start_local(self, local: settings.Local) -> settings.Provider:
         """Start the embedded model; returns it as an ordinary provider's settings."""
@@ -347,7 +376,7 @@ class App:
         management = configured.management
         self.metrics_address = self.health_address = None
         if management.metrics is not None:
-            http = ManagementServer(self.metrics.registry, before_scrape=self._ledger.settle)
+            http = ManagementServer(self.metrics.registry, before_scrape=self._before_scrape)
             self._stack.push_async_callback(http.stop)
             self.metrics_address = await http.start(management.metrics)
         if management.health is not None:
@@ -375,6 +404,7 @@ class App:
 
     def _health_changed(self, provider: str, health: ProviderHealth) -> None:
         self.metrics.provider_up.labels(provider).set(int(health.usable))
+        self.metrics.provider_health.labels(provider).set(health.state)
         self._publisher.changed(provider, health)
         _log.info(
             names.PROVIDER_HEALTH_CHANGED,
@@ -382,6 +412,30 @@ class App:
             state=metrics_pb2.HealthState.Name(health.state),
             message=health.message,
         )
+
+    def _circuit_changed(self, view: CircuitView) -> None:
+        provider, credential, family = view.circuit
+        _log.info(
+            names.CIRCUIT_CHANGED,
+            provider=provider,
+            credential=credential,
+            family=family,
+            state=metrics_pb2.CircuitState.Name(view.state),
+            message=view.reason,
+        )
+        if view.state == metrics_pb2.CIRCUIT_STATE_OPEN:
+            self.metrics.circuit_openings.labels(provider).inc()
+        self._board.circuit_changed(provider)
+
+    def _before_scrape(self) -> None:
+        """Bring up to date what is not counted as it happens."""
+        self._ledger.settle()
+        if not self.breakers.enabled:
+            return
+        for name in self._board.providers:
+            counts = self.breakers.counts(name)
+            for state, label in _CIRCUIT_LABELS.items():
+                self.metrics.circuits.labels(name, label).set(counts[state])
 
     def _loop_sampled(self, busy: float, lag: float) -> None:
         self.metrics.loop_busy.set(busy)

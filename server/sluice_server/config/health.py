@@ -52,3 +52,21 @@ class Breakers(Section):
     probes: Annotated[int, Field(ge=1, le=1000), NOT_BOOLEAN] = 1
     """Calls that may try a half-open circuit at the same time; two good ones in a row close it.
     One: a probe may fail, and its caller pays for it with an attempt."""
+
+
+class Health(Section):
+    """How providers are judged, beside what their circuits say."""
+
+    degraded_share: Share = 0.5
+    """Share of failed ones among a provider's latest calls from which it counts as degraded, above
+    0 to 1. 0.5: its callers meet a failure more often than not."""
+
+    trickle_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NOT_BOOLEAN] = 0.05
+    """Share of calls that go by the operator's order and not by health, 0 to 1. 0.05: enough to
+    see that a degraded provider got well, few enough not to suffer from it."""
+
+    probe_interval_seconds: Wait | None = 300.0
+    """How often a provider without traffic is asked for its list of models, in seconds, give or
+    take a fifth; never for an answer that costs money. Three hundred: providers do not notice it,
+    and a dead one is found before callers need it. One that looks unhealthy is asked every 5 to 60
+    seconds. `null`: nobody is asked, and only calls tell."""

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sluice_server.config.attempts import Attempts
-from sluice_server.config.health import Breakers
+from sluice_server.config.health import Breakers, Health
 from sluice_server.config.oauth import Command, OAuth
 from sluice_server.config.section import Section
 from sluice_server.config.values import (
@@ -484,6 +484,9 @@ class Settings(BaseSettings):
 
     breakers: Breakers = Breakers()
     """When calls to an upstream that fails are no longer tried."""
+
+    health: Health = Health()
+    """How providers are judged."""
 
     server: Server = Server()
     """The gRPC port: sizes, connections, shutting down."""

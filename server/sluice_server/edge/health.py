@@ -1,9 +1,10 @@
 """Our health as gRPC's health protocol (grpc.health.v1), `Watch` included.
 
 Services: `""` while the process takes calls, `sluice.v1.GatewayService` while at
-least one provider is usable as well, `provider/<name>` for each. While the
-server drains all of them are NOT_SERVING, so that a probe of any of them sees
-it (docs/decisions/0004). How usable a provider is, `health.board` judges.
+least one provider is usable as well, `provider/<name>` for each, and `state` while
+the state that replicas share can be reached, or there is none. While the server
+drains all of them are NOT_SERVING, so that a probe of any of them sees it
+(docs/decisions/0004). How usable a provider is, `health.board` judges.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ TELL_SECONDS = 1.0
 """Longest wait for watchers of the health service, in seconds."""
 
 GATEWAY = "sluice.v1.GatewayService"
+STATE = "state"
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class HealthPublisher:
-    """Keeps the health service in step with the board."""
+    """Keeps the health service in step with the board and the shared state."""
 
     def __init__(self) -> None:
         self.servicer = health_aio.HealthServicer()
         self._board: HealthBoard | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._shared = True
+        self._wanted: dict[str, bool] = {}
+        self._tellers: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, board: HealthBoard) -> None:
         """Publish the board's view and follow it from now on."""
@@ -39,6 +43,7 @@ class HealthPublisher:
         for name, health in board.providers.items():
             await self._set(f"provider/{name}", health.usable)
         await self._set(GATEWAY, board.usable())
+        await self._set(STATE, self._shared)
 
     def changed(self, provider: str, health: ProviderHealth) -> None:
         """Publish a change; returns at once."""
@@ -47,6 +52,15 @@ class HealthPublisher:
         self._later(f"provider/{provider}", health.usable)
         self._later(GATEWAY, self._board.usable())
 
+    def sharing(self, *, up: bool) -> None:
+        """Publish whether the shared state can be reached; returns at once.
+
+        Calls go on without it, so no other service follows.
+        """
+        self._shared = up
+        if self._board is not None:
+            self._later(STATE, up)
+
     async def drain(self) -> None:
         """Tell every watcher and probe, for good, that the end has begun."""
         # A watcher that does not read must not hold up the end.
@@ -54,10 +68,26 @@ class HealthPublisher:
             async with asyncio.timeout(TELL_SECONDS):
                 await self.servicer.enter_graceful_shutdown()
 
+    async def aclose(self) -> None:
+        """Stop telling; what a watcher did not take is lost."""
+        tellers = list(self._tellers.values())
+        for teller in tellers:
+            teller.cancel()
+        await asyncio.gather(*tellers, return_exceptions=True)
+
     def _later(self, service: str, serving: bool) -> None:
-        task = asyncio.create_task(self._set(service, serving))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._wanted[service] = serving
+        # One teller per service: a watcher that does not read holds up one task, however often
+        # the state changes meanwhile.
+        if service not in self._tellers:
+            self._tellers[service] = asyncio.create_task(self._tell(service))
+
+    async def _tell(self, service: str) -> None:
+        try:
+            while service in self._wanted:
+                await self._set(service, self._wanted.pop(service))
+        finally:
+            del self._tellers[service]
 
     async def _set(self, service: str, serving: bool) -> None:
         await self.servicer.set(service, _SERVING if serving else _NOT_SERVING)

@@ -30,6 +30,7 @@ from sluice_server.engine.exchange import Clock
 from sluice_server.engine.turn import Engine
 from sluice_server.errors import FieldViolation, InvalidRequestError
 from sluice_server.health.board import HealthBoard
+from sluice_server.health.breakers import Breakers
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
@@ -49,6 +50,7 @@ class Rooms:
     limits: RateLimits
     admission: Admission
     health: HealthBoard
+    breakers: Breakers
     ledger: Ledger
     recorder: Recorder
     metrics: Metrics
@@ -154,7 +156,10 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             if wanted and name not in wanted:
                 continue
             provider = response.providers.add(
-                provider=name, health=health.state, health_message=health.message
+                provider=name,
+                health=health.state,
+                health_message=health.message,
+                circuit=rooms.breakers.state(name),
             )
             if name in of_provider:
                 provider.calls.CopyFrom(of_provider[name].snapshot(now))

@@ -1,93 +1,159 @@
-"""The health of providers, from what their calls showed.
+"""The health of providers: what is seen of them, judged, and told when it changes.
 
-A provider is judged by its latest calls, failures of its own making only, or by
-what somebody who watches it says (the embedded model's supervisor). Turning
-this into gRPC's health protocol is the edge's business.
+A provider is judged by the ends of its calls, failures of its own making only, by its
+circuits, and by probes where there are no calls; or by what somebody who watches it says
+(the embedded model's supervisor). Turning this into gRPC's health protocol is the edge's
+business, and choosing by it the engine's.
 """
 
 from __future__ import annotations
 
+import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from sluice.v1 import metrics_pb2
-from sluice_server.telemetry.call import AttemptRecord, Outcome
+from sluice_server.config.health import Health as Rules
+from sluice_server.health.breakers import Breakers
+from sluice_server.health.evidence import Evidence
+from sluice_server.health.steady import RANKS, UNHEALTHY, UNKNOWN, State, Steady
+from sluice_server.health.verdicts import Verdict, verdict_of
+from sluice_server.telemetry.call import AttemptRecord
 
-WINDOW_CALLS = 20
-"""Latest calls that are judged."""
-
-DEGRADED_FAILURES = 0.5
-"""Share of failures from which a provider counts as degraded."""
-
-MIN_CALLS = 5
-"""Fewer calls prove nothing."""
-
-State: TypeAlias = "metrics_pb2.HealthState.ValueType"
+LOOK_SECONDS = 1.0
+"""How often somebody should `look`, in seconds."""
 
 
 @dataclass(slots=True)
 class ProviderHealth:
     """What is known of one provider."""
 
-    state: State = metrics_pb2.HEALTH_STATE_UNSPECIFIED
+    state: State = UNKNOWN
     message: str = ""
+    """Why it is not healthy; holds no secret and no content."""
     judged_at: float | None = None
     """Seconds since the epoch; None before the first judgement."""
     watched: bool = False
     """Somebody watches it, so calls do not decide."""
-    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
 
     @property
     def usable(self) -> bool:
         """Whether calls should go there. Unknown is usable: it was configured."""
-        return self.state != metrics_pb2.HEALTH_STATE_UNHEALTHY
+        return self.state != UNHEALTHY
 
 
 class HealthBoard:
     """All providers of this replica."""
 
     def __init__(
-        self, providers: Iterable[str], *, on_change: Callable[[str, ProviderHealth], None]
+        self,
+        providers: Iterable[str],
+        *,
+        on_change: Callable[[str, ProviderHealth], None],
+        rules: Rules | None = None,
+        breakers: Breakers | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
     ) -> None:
+        """Begin with nothing known.
+
+        Args:
+            providers: names of all.
+            on_change: is told when a provider's state becomes another one.
+            rules: the operator's settings; None: the defaults.
+            breakers: whose circuits count; None: none do.
+            clock: gives seconds, the same as the breakers'.
+            draw: gives random numbers of [0, 1).
+        """
+        rules = rules or Rules()
         self.providers = {name: ProviderHealth() for name in providers}
+        self._evidence = {name: Evidence(rules.degraded_share) for name in self.providers}
+        self._steady = {name: Steady() for name in self.providers}
+        self._trickle_share = rules.trickle_share
         self._on_change = on_change
+        self._breakers = breakers
+        self._clock = clock
+        self._draw = draw
 
     def watched(self, provider: str, state: State, message: str) -> None:
         """Take the word of whoever watches the provider."""
-        self.providers[provider].watched = True
-        self._judge(provider, state, message)
+        health = self.providers[provider]
+        health.watched = True
+        self._tell(provider, state, message, changed=health.state != state)
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Learn how an upstream call ended; departures of callers prove nothing."""
-        health = self.providers[record.provider]
-        if record.outcome is Outcome.CANCELLED or health.watched:
+        verdict = verdict_of(record)
+        if verdict is Verdict.NEUTRAL or self.providers[record.provider].watched:
             return
-        failed = record.outcome is Outcome.ERROR and record.upstream_fault
-        if record.outcome is Outcome.ERROR and not failed:
+        now = self._clock()
+        self._evidence[record.provider].call_ended(verdict, now)
+        self._heard(record.provider, verdict, now)
+
+    def probed(self, provider: str, verdict: Verdict, reason: str) -> None:
+        """Learn how a probe ended; `reason` is the name of an ErrorReason."""
+        if verdict is Verdict.NEUTRAL or self.providers[provider].watched:
             return
-        health.outcomes.append(not failed)
-        failures = health.outcomes.count(False)
-        if len(health.outcomes) >= MIN_CALLS and failures >= DEGRADED_FAILURES * len(
-            health.outcomes
-        ):
-            self._judge(
-                record.provider,
-                metrics_pb2.HEALTH_STATE_DEGRADED,
-                f"{failures} of the last {len(health.outcomes)} calls failed.",
-            )
-        elif not failed or health.state != metrics_pb2.HEALTH_STATE_UNSPECIFIED:
-            self._judge(record.provider, metrics_pb2.HEALTH_STATE_HEALTHY, "")
+        now = self._clock()
+        self._evidence[provider].probed(verdict, reason, now)
+        self._heard(provider, verdict, now)
+
+    def circuit_changed(self, provider: str) -> None:
+        """Learn that a circuit of a provider opened or closed."""
+        if not self.providers[provider].watched:
+            now = self._clock()
+            self._look_at_circuits(provider, now)
+            self._judge(provider, now)
+
+    def look(self) -> None:
+        """Let time tell: evidence ages, and quiet heals. Call it every `LOOK_SECONDS`."""
+        now = self._clock()
+        for provider, health in self.providers.items():
+            if health.state != UNKNOWN and not health.watched:
+                self._look_at_circuits(provider, now)
+                self._judge(provider, now)
+
+    def heard_at(self, provider: str) -> float:
+        """Return when a call to a provider last proved something, by the board's clock."""
+        return self._evidence[provider].heard_at
 
     def usable(self) -> bool:
         """Whether at least one provider is usable."""
         return any(health.usable for health in self.providers.values())
 
-    def _judge(self, provider: str, state: State, message: str) -> None:
+    def rank(self, provider: str) -> int:
+        """Return 0 for a healthy or unknown provider, 1 for a degraded, 2 for an unhealthy one."""
+        return RANKS[self.providers[provider].state]
+
+    def trickle(self) -> bool:
+        """Tell whether a call should ignore ranks, so that recoveries are seen."""
+        return self._draw() < self._trickle_share
+
+    def _heard(self, provider: str, verdict: Verdict, now: float) -> None:
+        if verdict is Verdict.GOOD:
+            self._steady[provider].good()
+        else:
+            self._steady[provider].bad(now)
+        self._judge(provider, now)
+
+    def _look_at_circuits(self, provider: str, now: float) -> None:
+        breakers = self._breakers
+        views = breakers.views(provider) if breakers and breakers.tripped(provider) else ()
+        self._evidence[provider].circuits(views, now)
+
+    def _judge(self, provider: str, now: float) -> None:
+        steady = self._steady[provider]
+        looks, message = self._evidence[provider].looks(now)
+        changed = steady.judge(looks, now)
+        if RANKS[looks] < RANKS[steady.state]:
+            # It looks better, but not for long enough: the last word on what was wrong stays.
+            message = self.providers[provider].message
+        self._tell(provider, steady.state, message, changed=changed)
+
+    def _tell(self, provider: str, state: State, message: str, *, changed: bool) -> None:
+        if state == UNKNOWN:
+            return
         health = self.providers[provider]
-        changed = health.state != state
         health.state, health.message, health.judged_at = state, message, time.time()
         if changed:
             self._on_change(provider, health)

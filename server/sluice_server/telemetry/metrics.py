@@ -133,10 +133,25 @@ class Metrics:
         self.provider_up = Gauge(
             names.PROVIDER_UP, "1 while a provider is usable.", ["provider"], registry=registry
         )
+        self.provider_health = Gauge(
+            names.PROVIDER_HEALTH,
+            "0 unknown, 1 healthy, 2 degraded, 3 unhealthy, as in GetMetrics.",
+            ["provider"],
+            registry=registry,
+        )
+        self.circuits = Gauge(
+            names.CIRCUITS,
+            "Circuits known now, by state: closed, open or half_open.",
+            ["provider", "state"],
+            registry=registry,
+        )
+        self.circuit_openings = Counter(
+            names.CIRCUIT_OPENINGS, "Times that a circuit opened.", ["provider"], registry=registry
+        )
         self.shared_state_up = Gauge(
-            "sluice_shared_state_up",
+            names.SHARED_STATE_UP,
             "Whether the state that replicas share can be reached; 1 also when there is none.",
-            registry=self.registry,
+            registry=registry,
         )
         self.shared_state_up.set(1)
         self._retries_refused = Counter(

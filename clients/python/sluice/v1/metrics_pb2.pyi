@@ -331,7 +331,9 @@ class ProviderMetrics(_message.Message):
     health_message: _builtins.str
     """Output only. Why it is not healthy, in a few words."""
     circuit: Global___CircuitState.ValueType
-    """Output only. Its circuit."""
+    """Output only. The worst state of its circuits: there is one for each
+    credential and family of models. Unspecified without breakers.
+    """
     @_builtins.property
     def calls(self) -> Global___CallMetrics:
         """Output only. Its calls."""
