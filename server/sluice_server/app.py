@@ -50,9 +50,8 @@ from sluice_server.engine.retry_budget import RetryBudget
 from sluice_server.engine.tries import Rules
 from sluice_server.engine.turn import Engine, TurnSettings
 from sluice_server.errors import SluiceError
-from sluice_server.health.board import HealthBoard, ProviderHealth
-from sluice_server.health.breakers import Breakers, CircuitView
-from sluice_server.health.rounds import Rounds
+from sluice_server.health.breakers import Breakers
+from sluice_server.health.ward import Ward
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.known import Known
 from sluice_server.limits.own import OwnLimits
@@ -60,6 +59,7 @@ from sluice_server.limits.snapshot import RateLimits
 from sluice_server.local import EmbeddedModel, LocalModel, LocalState
 from sluice_server.providers import registry
 from sluice_server.providers.presets import EMBEDDED
+from sluice_server.providers.webhook import Webhook
 from sluice_server.state.locks import SharedValues
 from sluice_server.state.memory import MemoryQuotaStore, MemoryValues
 from sluice_server.state.quota import QuotaStore
@@ -82,12 +82,6 @@ _LOCAL_STATES = {
     LocalState.READY: metrics_pb2.HEALTH_STATE_HEALTHY,
     LocalState.FAILED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
     LocalState.STOPPED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
-}
-
-_CIRCUIT_LABELS = {
-    metrics_pb2.CIRCUIT_STATE_CLOSED: "closed",
-    metrics_pb2.CIRCUIT_STATE_OPEN: "open",
-    metrics_pb2.CIRCUIT_STATE_HALF_OPEN: "half_open",
 }
 
 _log = structlog.get_logger("sluice.app")
@@ -156,7 +150,8 @@ class App:
         await self._open_state()
         headroom = Headroom()
         upstreams = await self._upstreams(headroom)
-        self._build_health(upstreams)
+        self._ward = self._build_health(upstreams)
+        self._board, self.breakers = self._ward.board, self._ward.breakers
         own, known = OwnLimits(configured), Known()
         limits = RateLimits(
             self._store,
@@ -171,7 +166,9 @@ class App:
         aftermath = Aftermath()
         self._stack.push_async_callback(aftermath.aclose)
         recorder = Recorder(self._labels)
-        self._ledger = Ledger(metrics=self.metrics, recorder=recorder)
+        self._ledger = Ledger(
+            metrics=self.metrics, recorder=recorder, also=self._ward.attempt_ended
+        )
         self._stack.callback(self._ledger.settle)
         self._catalog = self._build_catalog(upstreams)
         self._stack.push_async_callback(self._catalog.aclose)
@@ -245,6 +242,7 @@ class App:
             self._local_changed(self._local_state, self._local_detail)
         await self._publisher.start(self._board)
         await self._open_ports(servicer)
+        self._ward.announce()
 
     async def _upstreams(self, headroom: Headroom) -> dict[str, Upstream]:
         configured = self._settings
@@ -293,23 +291,31 @@ class App:
             self._stack.push_async_callback(remote.aclose)
         self._stack.push_async_callback(self._store.aclose)
 
-    def _build_health(self, upstreams: Mapping[str, Upstream]) -> None:
-        """Build what judges providers; before the upstreams' first call."""
+    def _build_health(self, upstreams: Mapping[str, Upstream]) -> Ward:
         configured = self._settings
-        self.breakers = Breakers(configured.breakers, on_change=self._circuit_changed)
-        self._board = HealthBoard(
+        url, post = configured.alerts.url, None
+        if url is not None:
+            webhook = Webhook(
+                url.get_secret_value(), connect_seconds=configured.alerts.timeout_seconds
+            )
+            self._stack.push_async_callback(webhook.aclose)
+            post = webhook.post
+        ward = Ward(
             upstreams,
-            on_change=self._health_changed,
-            rules=configured.health,
-            breakers=self.breakers,
+            configured,
+            metrics=self.metrics,
+            instance=self._instance,
+            probes={
+                name: functools.partial(_knock, upstream)
+                for name, upstream in upstreams.items()
+                if upstream.provider.lists_models and not self._watched(name)
+            },
+            post=post,
+            on_change=self._publisher.changed,
         )
-        for name, health in self._board.providers.items():
-            self.metrics.provider_up.labels(name).set(int(health.usable))
-            self.metrics.provider_health.labels(name).set(health.state)
-            self.metrics.circuit_openings.labels(name)
-        rounds = Rounds([self._board.look])
-        rounds.start()
-        self._stack.push_async_callback(rounds.aclose)
+        self._stack.push_async_callback(ward.aclose)
+        ward.start()
+        return ward
 
     def _source(self, provider: str, entry: settings.Credential) -> SecretSource:
         if entry.oauth is None:
@@ -396,46 +402,20 @@ class App:
             providers=sorted(self._board.providers),
         )
 
+    def _watched(self, provider: str) -> bool:
+        """Tell whether a provider is the embedded model, whose supervisor knows best."""
+        return provider == LOCAL and self._local is not None
+
     def _local_changed(self, state: LocalState, detail: str) -> None:
         self._local_state, self._local_detail = state, detail
         board = getattr(self, "_board", None)
         if board is not None:
             board.watched(LOCAL, _LOCAL_STATES[state], f"{state.value}: {detail}")
 
-    def _health_changed(self, provider: str, health: ProviderHealth) -> None:
-        self.metrics.provider_up.labels(provider).set(int(health.usable))
-        self.metrics.provider_health.labels(provider).set(health.state)
-        self._publisher.changed(provider, health)
-        _log.info(
-            names.PROVIDER_HEALTH_CHANGED,
-            provider=provider,
-            state=metrics_pb2.HealthState.Name(health.state),
-            message=health.message,
-        )
-
-    def _circuit_changed(self, view: CircuitView) -> None:
-        provider, credential, family = view.circuit
-        _log.info(
-            names.CIRCUIT_CHANGED,
-            provider=provider,
-            credential=credential,
-            family=family,
-            state=metrics_pb2.CircuitState.Name(view.state),
-            message=view.reason,
-        )
-        if view.state == metrics_pb2.CIRCUIT_STATE_OPEN:
-            self.metrics.circuit_openings.labels(provider).inc()
-        self._board.circuit_changed(provider)
-
     def _before_scrape(self) -> None:
         """Bring up to date what is not counted as it happens."""
         self._ledger.settle()
-        if not self.breakers.enabled:
-            return
-        for name in self._board.providers:
-            counts = self.breakers.counts(name)
-            for state, label in _CIRCUIT_LABELS.items():
-                self.metrics.circuits.labels(name, label).set(counts[state])
+        self._ward.figures()
 
     def _loop_sampled(self, busy: float, lag: float) -> None:
         self.metrics.loop_busy.set(busy)
@@ -494,3 +474,22 @@ async def _list_models(upstream: Upstream) -> list[model_pb2.Model]:
         raise
     await pool.vetted(credential, None)
     return models
+
+
+async def _knock(upstream: Upstream) -> None:
+    """Ask a provider whether it is there, with a key that is free for it, if there is one."""
+    pool = upstream.credentials
+    credential = await pool.spare()
+    secret: str | None = None
+    if credential is not None:
+        try:
+            secret = (await credential.source.secret()).get_secret_value()
+        except SluiceError:
+            # Somebody is there, or not, for those without a key too.
+            credential = None
+    try:
+        await upstream.provider.knock(secret=secret)
+    except SluiceError as error:
+        if credential is not None:
+            await pool.vetted(credential, error)
+        raise

@@ -64,6 +64,7 @@ def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
         _providers(view, kinds),
         _routes(view),
         _breakers(view),
+        _alerts(view),
         _something_to_serve(view),
     ):
         for location, message in findings:
@@ -235,14 +236,7 @@ def _providers(view: _View, kinds: Mapping[str, ProviderKind]) -> Iterator[Findi
 
 def _address(view: _View, name: str) -> Iterator[Finding]:
     url = view.at("providers", name, "base_url")
-    if not isinstance(url, str) or not url.startswith("http://"):
-        return
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return
-    allowed = view.flag("providers", name, "insecure_http", default=False)
-    if allowed is False and not addresses.is_loopback(host):
+    if isinstance(url, str) and _leaves_in_the_clear(view, url, "providers", name, "insecure_http"):
         yield (
             ("providers", name, "base_url"),
             (
@@ -350,6 +344,32 @@ def _breakers(view: _View) -> Iterator[Finding]:
     longest = view.number("breakers", "max_cooldown_seconds", default=defaults.max_cooldown_seconds)
     if first is not None and longest is not None and longest < first:
         yield ("breakers", "max_cooldown_seconds"), "is shorter than breakers.cooldown_seconds"
+
+
+def _alerts(view: _View) -> Iterator[Finding]:
+    url = view.at("alerts", "url")
+    if not isinstance(url, str):
+        if view.has("alerts", "secret") and ("alerts", "url") not in view.spoiled:
+            yield ("alerts", "secret"), "is of no use without alerts.url"
+        return
+    if not view.has("alerts", "secret") and ("alerts", "secret") not in view.spoiled:
+        yield ("alerts", "url"), "needs alerts.secret, with which alerts are signed"
+    if _leaves_in_the_clear(view, url, "alerts", "insecure_http"):
+        yield (
+            ("alerts", "url"),
+            "would send alerts in the clear; use https://, or set alerts.insecure_http: true",
+        )
+
+
+def _leaves_in_the_clear(view: _View, url: str, *switch: str) -> bool:
+    """Tell whether an address would be called without TLS beyond this machine, unallowed."""
+    if not url.startswith("http://"):
+        return False
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return view.flag(*switch, default=False) is False and not addresses.is_loopback(host)
 
 
 def _something_to_serve(view: _View) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sluice_server.config.section import Section
-from sluice_server.config.values import NOT_BOOLEAN, Wait
+from sluice_server.config.values import NOT_BOOLEAN, Wait, WebhookSecret, WebhookUrl
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NOT_BOOLEAN]
 
@@ -70,3 +70,36 @@ class Health(Section):
     take a fifth; never for an answer that costs money. Three hundred: providers do not notice it,
     and a dead one is found before callers need it. One that looks unhealthy is asked every 5 to 60
     seconds. `null`: nobody is asked, and only calls tell."""
+
+
+class Alerts(Section):
+    """A webhook that is told what people should know.
+
+    A change of a provider's health, a circuit that opens or closes, and calls that keep failing.
+    Each replica tells for itself.
+    """
+
+    url: WebhookUrl | None = None
+    """Where alerts are posted as JSON; https, or http on this machine. Secret: such addresses
+    often hold a token. Redirects are not followed. Absent: nobody is told."""
+
+    secret: WebhookSecret | None = None
+    """Key of the signature that each alert carries, at least 16 characters; compulsory with `url`.
+    Secret. `whsec_` and base64, as libraries for Standard Webhooks want it, or any other text."""
+
+    insecure_http: bool = False
+    """Allow an `http://` address that leaves this machine. Off: names of providers and models would
+    travel in the clear."""
+
+    timeout_seconds: Wait = 10.0
+    """How long one delivery may take, in seconds. It is tried up to six times within about a
+    minute. Ten: receivers answer first and work later."""
+
+    error_share: Share = 0.25
+    """Share of failed calls of a provider, above 0 to 1, that is told when it lasts. Calls that
+    failed by the caller's doing do not count. 0.25: less than what opens a circuit, and more than
+    a bad minute."""
+
+    sustained_seconds: Wait = 300.0
+    """How long the share must last, in seconds, judged every second by the calls of the last
+    minute. Three hundred: what mends itself wakes nobody."""

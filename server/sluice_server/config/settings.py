@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sluice_server.config.attempts import Attempts
-from sluice_server.config.health import Breakers, Health
+from sluice_server.config.health import Alerts, Breakers, Health
 from sluice_server.config.oauth import Command, OAuth
 from sluice_server.config.section import Section
 from sluice_server.config.values import (
@@ -487,6 +487,9 @@ class Settings(BaseSettings):
 
     health: Health = Health()
     """How providers are judged."""
+
+    alerts: Alerts = Alerts()
+    """Who is told when something changes."""
 
     server: Server = Server()
     """The gRPC port: sizes, connections, shutting down."""

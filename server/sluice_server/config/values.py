@@ -4,6 +4,8 @@ Every rule here looks at one value alone. What needs two values, a file or the e
 judged in `checks`. No message repeats the value: it may be a secret in the wrong place.
 """
 
+import base64
+import binascii
 import re
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,8 @@ from sluice_server.config import addresses
 LONGEST_NAME = 128
 SHORTEST_TOKEN = 16
 DAY_SECONDS = 86_400
+WEBHOOK_SECRET_PREFIX = "whsec_"
+"""Starts a secret that is base64: https://www.standardwebhooks.com"""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)  # RFC 9110, 5.6.2: token
 _HEADER_VALUE = re.compile(r"[!-~]([\t !-~]*[!-~])?", re.ASCII)
@@ -89,7 +93,8 @@ def _target(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
+def _address_of(text: str) -> None:
+    """Refuse what is no http address, or names a user."""
     if not _VISIBLE.fullmatch(text):
         raise ValueError("must be an address of visible ASCII characters without white space")
     try:
@@ -103,9 +108,32 @@ def _url(text: str) -> str:
         raise ValueError("must be a valid http:// or https:// address")
     if "@" in parts.netloc:
         raise ValueError("must not contain a user or password; use credentials or headers")
+
+
+def _url(text: str) -> str:
+    _address_of(text)
     if "?" in text or "#" in text:
         raise ValueError("must not contain a query or fragment")
     return text.rstrip("/")
+
+
+def _webhook_url(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    _address_of(text)
+    if "#" in text:
+        raise ValueError("must not contain a fragment")
+    return secret
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    _token(secret)
+    text = secret.get_secret_value()
+    if text.startswith(WEBHOOK_SECRET_PREFIX):
+        try:
+            base64.b64decode(text.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
+        except binascii.Error:
+            raise ValueError(f"must be base64 after {WEBHOOK_SECRET_PREFIX}") from None
+    return secret
 
 
 def _header_name(text: str) -> str:
@@ -167,6 +195,8 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 FilePath = Annotated[Path, AfterValidator(_path)]
 Wait = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False), NOT_BOOLEAN]
 Pause = Annotated[float, Field(ge=0, le=DAY_SECONDS, allow_inf_nan=False), NOT_BOOLEAN]

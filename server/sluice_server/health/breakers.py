@@ -124,7 +124,7 @@ class Breakers:
         self,
         rules: Rules,
         *,
-        on_change: Callable[[CircuitView], None] = lambda _: None,
+        on_change: Callable[[CircuitView, State], None] = lambda _now, _before: None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -132,7 +132,7 @@ class Breakers:
 
         Args:
             rules: the operator's settings.
-            on_change: is told when a circuit opens, is probed, or closes.
+            on_change: is told when a circuit opens, is probed, or closes, and what it was before.
             clock: gives seconds, and does not go back.
             draw: gives random numbers of [0, 1).
         """
@@ -220,8 +220,8 @@ class Breakers:
     def _tell(self, entry: _Entry, now: float) -> None:
         state = entry.breaker.state(now)
         if state != entry.told:
-            entry.told = state
-            self._on_change(_view(entry, now))
+            before, entry.told = entry.told, state
+            self._on_change(_view(entry, now), before)
 
 
 def _view(entry: _Entry, now: float) -> CircuitView:

@@ -15,6 +15,7 @@ import httpx
 import sluice_server
 from sluice.v1 import model_pb2
 from sluice_server.errors import ProviderProtocolError
+from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Dialect, EncodedRequest
 from sluice_server.providers.key_status import KeyLimit, KeyStatus
 from sluice_server.providers.transport import ERROR_BODY_BYTES, HttpClient, Response
@@ -119,12 +120,7 @@ class Provider:
             UpstreamError: the provider failed, or sent no list.
         """
         dialect = self._dialect
-        response = await self._http.send(
-            "GET",
-            self._url(dialect.models_path()),
-            httpx.Headers([*_COMMON_HEADERS, *self._own_headers(dialect, secret)]),
-        )
-        async with response:
+        async with await self._get(dialect.models_path(), secret) as response:
             if response.status != 200:
                 body = await response.read(ERROR_BODY_BYTES)
                 raise dialect.error(response.status, response.headers, body)
@@ -132,6 +128,22 @@ class Provider:
         if len(body) == MODEL_LIST_BYTES:
             raise ProviderProtocolError("The provider's model list is too large.")
         return dialect.parse_models(body, provider=self.name)
+
+    @property
+    def lists_models(self) -> bool:
+        """Whether the provider has a model list to ask for."""
+        return self._dialect.capabilities[Feature.MODEL_LIST] is not Support.NO
+
+    async def knock(self, *, secret: str | None) -> None:
+        """Ask for the model list and look at the answer's head only: is somebody there?
+
+        Raises:
+            UpstreamError: the provider failed, or refused; its `http_status` says which.
+        """
+        async with await self._get(self._dialect.models_path(), secret) as response:
+            if not 200 <= response.status < 300:
+                body = await response.read(ERROR_BODY_BYTES)
+                raise self._dialect.error(response.status, response.headers, body)
 
     @property
     def has_key_page(self) -> bool:
@@ -149,12 +161,7 @@ class Provider:
         path = dialect.key_status_path() if isinstance(dialect, KeyStatus) else None
         if path is None or not isinstance(dialect, KeyStatus):
             return []
-        response = await self._http.send(
-            "GET",
-            self._url(path),
-            httpx.Headers([*_COMMON_HEADERS, *self._own_headers(self._dialect, secret)]),
-        )
-        async with response:
+        async with await self._get(path, secret) as response:
             body = await response.read(ERROR_BODY_BYTES)
             if response.status != 200:
                 raise self._dialect.error(response.status, response.headers, body)
@@ -163,6 +170,10 @@ class Provider:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+    async def _get(self, path: str, secret: str | None) -> Response:
+        headers = httpx.Headers([*_COMMON_HEADERS, *self._own_headers(self._dialect, secret)])
+        return await self._http.send("GET", self._url(path), headers)
 
     def _url(self, path: str) -> httpx.URL:
         url = self._urls.get(path)

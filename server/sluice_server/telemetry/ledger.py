@@ -9,6 +9,7 @@ shows figures calls `settle` first, so nobody ever sees old ones.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -31,7 +32,15 @@ _UNREMARKABLE = frozenset({"OK", "CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND"})
 class Ledger:
     """Takes records, passes them on a little later."""
 
-    def __init__(self, *, metrics: Metrics, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        recorder: Recorder,
+        also: Callable[[AttemptRecord], None] = lambda _: None,
+    ) -> None:
+        """`also`: takes ended attempts too, and as late."""
+        self._also = also
         self._metrics = metrics
         self._recorder = recorder
         # Bound once: the lazy proxy would assemble a logger for every line.
@@ -64,6 +73,7 @@ class Ledger:
         for attempt in attempts:
             self._metrics.attempt_ended(attempt)
             self._recorder.attempt_ended(attempt)
+            self._also(attempt)
         for call in calls:
             self._metrics.rpc_ended(call)
             self._write(call)

@@ -148,6 +148,18 @@ class Metrics:
         self.circuit_openings = Counter(
             names.CIRCUIT_OPENINGS, "Times that a circuit opened.", ["provider"], registry=registry
         )
+        self.probes = Counter(
+            names.PROBES,
+            "Questions to providers without traffic, by what they proved.",
+            ["provider", "verdict"],
+            registry=registry,
+        )
+        self.alerts = Counter(
+            names.ALERTS,
+            "Alerts that were delivered, failed for good, or found no room.",
+            ["outcome"],
+            registry=registry,
+        )
         self.shared_state_up = Gauge(
             names.SHARED_STATE_UP,
             "Whether the state that replicas share can be reached; 1 also when there is none.",

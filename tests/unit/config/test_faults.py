@@ -205,6 +205,28 @@ BETWEEN = [
     ),
     ("listen: 127.0.0.1:9464", "management.metrics: takes the same port as listen"),
     (
+        "alerts: {url: 'https://a.example/hook'}",
+        "alerts.url: needs alerts.secret, with which alerts are signed",
+    ),
+    (
+        "alerts: {secret: '0123456789abcdef'}",
+        "alerts.secret: is of no use without alerts.url",
+    ),
+    (
+        "alerts: {url: 'http://a.example/hook', secret: '0123456789abcdef'}",
+        (
+            "alerts.url: would send alerts in the clear; use https://, "
+            "or set alerts.insecure_http: true"
+        ),
+    ),
+    ("alerts: {url: 'ftp://a.example'}", "alerts.url: must start with https:// (or http://)"),
+    ("alerts: {url: 'https://a.example/#x'}", "alerts.url: must not contain a fragment"),
+    ("alerts: {secret: short}", "alerts.secret: must have at least 16 characters"),
+    (
+        "alerts: {secret: 'whsec_not+base64?-----'}",
+        "alerts.secret: must be base64 after whsec_",
+    ),
+    (
         "breakers: {cooldown_seconds: 90}",
         "breakers.max_cooldown_seconds: is shorter than breakers.cooldown_seconds",
     ),

@@ -69,6 +69,7 @@ def test_no_representation_shows_a_secret(key: str, token: str, header: str) -> 
                 }
             },
             "state": {"redis": f"redis://:{key}@127.0.0.1"},
+            "alerts": {"url": f"https://127.0.0.1/{token.replace('#', '')}", "secret": key},
         }
     )
     shown = representations(settings)

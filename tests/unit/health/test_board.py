@@ -41,7 +41,7 @@ class Watched:
         self.times: list[float] = []
         self.breakers = Breakers(
             BreakerRules(),
-            on_change=lambda view: self.board.circuit_changed(view.circuit.provider),
+            on_change=lambda view, _: self.board.circuit_changed(view.circuit.provider),
             clock=lambda: self.now,
             draw=lambda: 0.5,
         )

@@ -37,7 +37,7 @@ class World:
         self.changes: list[CircuitView] = []
         self.breakers = Breakers(
             Rules.model_validate(rules),
-            on_change=self.changes.append,
+            on_change=lambda view, _: self.changes.append(view),
             clock=lambda: self.now,
             draw=lambda: self.luck,
         )

@@ -1,7 +1,6 @@
 """The breakers against the simplest thing that could keep their rules, whatever happens."""
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import settings
@@ -125,7 +124,7 @@ class Comparison(RuleBasedStateMachine):
     def start(self, probes: int) -> None:
         """Begin with a closed circuit."""
         self.model = Model(probes)
-        self.told: list[CircuitView] = []
+        self.told: list[tuple[CircuitView, Any]] = []
         rules = Rules(
             window_seconds=SLICE * BUCKETS,
             min_calls=MIN_CALLS,
@@ -135,7 +134,10 @@ class Comparison(RuleBasedStateMachine):
             probes=probes,
         )
         self.breakers = Breakers(
-            rules, on_change=self.told.append, clock=lambda: self.model.now, draw=lambda: 0.5
+            rules,
+            on_change=lambda view, before: self.told.append((view, before)),
+            clock=lambda: self.model.now,
+            draw=lambda: 0.5,
         )
 
     @rule(target=calls, count=st.integers(1, 4))
@@ -225,8 +227,9 @@ class Comparison(RuleBasedStateMachine):
         if CIRCUIT in views:
             assert views[CIRCUIT].state == model.state
             assert bool(views[CIRCUIT].reason) == (model.state != CLOSED)
-        told = [view.state for view in self.told if view.circuit == CIRCUIT]
-        assert all(one != next_one for one, next_one in pairwise(told))
+        told = [(before, view.state) for view, before in self.told if view.circuit == CIRCUIT]
+        assert all(before != after for before, after in told)
+        assert [after for _, after in told[:-1]] == [before for before, _ in told[1:]]
 
 
 class TestComparison(Comparison.TestCase):  # type: ignore[misc,valid-type]
