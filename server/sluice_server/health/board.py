@@ -20,9 +20,6 @@ from sluice_server.health.steady import RANKS, UNHEALTHY, UNKNOWN, State, Steady
 from sluice_server.health.verdicts import Verdict, verdict_of
 from sluice_server.telemetry.call import AttemptRecord
 
-LOOK_SECONDS = 1.0
-"""How often somebody should `look`, in seconds."""
-
 
 @dataclass(slots=True)
 class ProviderHealth:
@@ -106,7 +103,7 @@ class HealthBoard:
             self._judge(provider, now)
 
     def look(self) -> None:
-        """Let time tell: evidence ages, and quiet heals. Call it every `LOOK_SECONDS`."""
+        """Let time tell: evidence ages, and quiet heals. Call it once a second."""
         now = self._clock()
         for provider, health in self.providers.items():
             if health.state != UNKNOWN and not health.watched:

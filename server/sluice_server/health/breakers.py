@@ -42,8 +42,6 @@ class CircuitView:
     state: State
     reason: str
     """Why it opened; empty while it is closed. Holds no secret and no content."""
-    wait: float | None
-    """Seconds until the next probe may pass; None: calls may pass."""
     used_at: float
     """When a call last passed or was refused, by the breakers' clock."""
 
@@ -230,6 +228,5 @@ def _view(entry: _Entry, now: float) -> CircuitView:
         circuit=entry.circuit,
         state=breaker.state(now),
         reason=breaker.reason,
-        wait=breaker.wait(now),
         used_at=entry.used_at,
     )
