@@ -181,14 +181,14 @@ class App:
         key_pages = KeyPages(self._store, upstreams)
         key_pages.start()
         self._stack.push_async_callback(key_pages.aclose)
-        breakers, attempts = Breakers(configured.breakers), configured.attempts
+        attempts = configured.attempts
         engine = Engine(
             Planner(
                 upstreams, configured.routes, nearest=nearest, known_models=self._catalog.known
             ),
             Services(
                 pacer,
-                Entrance(admission, headroom, key_pages, breakers),
+                Entrance(admission, headroom, key_pages, self.breakers),
                 aftermath,
                 self._prices,
                 FirstOutputs(wanted=attempts.hedge_after == "p95"),

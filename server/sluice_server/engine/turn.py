@@ -33,6 +33,7 @@ from sluice_server.errors import (
     UnsupportedFeatureError,
     UpstreamError,
 )
+from sluice_server.health.board import HealthBoard
 from sluice_server.limits.estimate import estimate
 
 Message = gateway_service_pb2.GenerateResponse
@@ -95,7 +96,7 @@ class _Turn:
         routing = request.routing
         exact = routing.HasField("max_attempts")
         self._tries = Tries(
-            engine.planner.plan(request),
+            _healthiest_first(engine.planner.plan(request), engine.services.health),
             engine.rules,
             Terms(
                 max_attempts=routing.max_attempts if exact else engine.settings.max_attempts,
@@ -236,6 +237,16 @@ class _Turn:
         if isinstance(error, ProviderModelNotFoundError):
             error.suggestions = self._engine.planner.suggest(self._call.request.model)
         return error
+
+
+def _healthiest_first(targets: list[Target], board: HealthBoard) -> list[Target]:
+    """Return targets in their order, those that fail behind those that do not.
+
+    Some calls keep the order all the same: nobody else would see that a target recovered.
+    """
+    if len(targets) > 1 and not board.trickle():
+        targets.sort(key=lambda target: board.rank(target.upstream.provider.name))
+    return targets
 
 
 def _told_of(failed: event_pb2.FailedAttempt) -> FailedAttempt:
