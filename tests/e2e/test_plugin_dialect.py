@@ -18,7 +18,7 @@ from tests.support.channels import stub_to
 from tests.support.client import collect, collect_failure, request
 from tests.support.configuration import API_KEY, Config, configuration, write
 from tests.support.process import server_process
-from tests.support.replies import Head, Piece, Reply
+from tests.support.replies import Head, Headers, Piece, Reply
 from tests.support.upstream import Upstream
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs/examples/plaintext-dialect"
@@ -52,9 +52,18 @@ def plaintext(upstream: Upstream) -> Config:
     return configuration(upstream, providers={"up": {"kind": "plaintext"}})
 
 
-def answer(*pieces: bytes) -> Reply:
+def answer(*pieces: bytes, headers: Headers = ()) -> Reply:
     """Return an answer in lines, in these pieces."""
-    return Reply(Head(200, LINES), *(Piece(piece) for piece in pieces))
+    return Reply(Head(200, [*LINES, *headers]), *(Piece(piece) for piece in pieces))
+
+
+def room(limit: str, remaining: str, reset: str) -> Headers:
+    """Return what this provider says of its limits."""
+    names = ("limit", "remaining", "reset")
+    return [
+        (f"x-lines-{name}", value)
+        for name, value in zip(names, (limit, remaining, reset), strict=True)
+    ]
 
 
 async def test_it_streams_text(upstream: Upstream, environment: Mapping[str, str]) -> None:
@@ -148,6 +157,31 @@ async def command(
         _, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, errors.decode()
+
+
+async def test_its_limits_are_kept(upstream: Upstream, environment: Mapping[str, str]) -> None:
+    """What its parser reads is told and kept to as other limits are, and nonsense is ignored."""
+    hi = b"+Hi\n=stop\n"
+    upstream.reply(
+        answer(hi, headers=room("3", "1", "40")),
+        answer(hi, headers=room("3", "-7", "NaN")),
+    )
+    wanted = request("Greet me.")
+    wanted.routing.no_wait = True
+    async with (
+        server_process(plaintext(upstream), environment=environment) as server,
+        stub_to(server.channel_target) as stub,
+    ):
+        await collect(stub.Generate(wanted))
+        told = await stub.GetRateLimits(gateway_service_pb2.GetRateLimitsRequest())
+        await collect(stub.Generate(wanted))
+        refused = await collect_failure(stub.Generate(wanted))
+    (bucket,) = told.buckets
+    assert (bucket.provider, bucket.quota_scope, bucket.model) == ("up", "test", "test-model")
+    assert (bucket.limit, bucket.remaining, bucket.window.seconds) == (3, 1, 60)
+    assert refused.reason == "PROVIDER_RATE_LIMITED"
+    assert refused.retry_seconds == pytest.approx(40, abs=5)
+    assert len(upstream.requests) == 2
 
 
 async def test_check_knows_the_kind(

@@ -8,7 +8,8 @@ The provider takes `POST /talk` with JSON, `{"model", "lines": [{"who", "text"}]
     !busy           a failure after the answer began
 
 A response other than 2xx has a code as its body, such as `busy`. `GET /models`
-lists models, one a line.
+lists models, one a line. Headers tell the requests of a minute and the seconds until
+they are back: `x-lines-limit`, `x-lines-remaining`, `x-lines-reset`.
 
 Holds the whole dialect, because it is small. Pure: no I/O, no keys, no retries.
 """
@@ -35,7 +36,7 @@ from sluice_server.errors import (
     UnsupportedFeatureError,
     UpstreamError,
 )
-from sluice_server.providers import bodies
+from sluice_server.providers import bodies, stated_limits
 from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import EncodedRequest
 from sluice_server.providers.failures import Failure
@@ -69,6 +70,7 @@ class Plaintext:
         Feature.END_USER: Support.HINT,
         Feature.REASONING_RETURNED: Support.HINT,
         Feature.MODEL_LIST: Support.YES,
+        Feature.RATE_LIMITS: Support.YES,
     }
 
     def __init__(self, configured: Provider) -> None:
@@ -117,13 +119,22 @@ class Plaintext:
     def rate_limits(
         self, headers: Mapping[str, str], *, now: float
     ) -> list[rate_limit_pb2.RateLimitBucket]:
-        """Return nothing: this provider states no limits."""
-        return []
+        """Read the limit of a minute's requests."""
+        seconds = stated_limits.number(headers.get("x-lines-reset"))
+        bucket = stated_limits.stated(
+            rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS,
+            now=now,
+            limit=headers.get("x-lines-limit"),
+            remaining=headers.get("x-lines-remaining"),
+            window=60,
+            reset_at=None if seconds is None else now + seconds,
+        )
+        return [] if bucket is None else [bucket]
 
     def error_limits(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float
     ) -> list[rate_limit_pb2.RateLimitBucket]:
-        """Return nothing: its errors state no limits either."""
+        """Return nothing: the bodies of its errors state no limits."""
         return []
 
     def models_path(self) -> str:

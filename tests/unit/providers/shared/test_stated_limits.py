@@ -1,5 +1,8 @@
 """Broken values among the headers of every style leave the good ones as they are."""
 
+import asyncio
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,9 +13,13 @@ from sluice_server.providers.dialects.openai_chat import OpenAiChat, Quirks
 from sluice_server.providers.dialects.openai_chat.quirks import LimitStyle
 from sluice_server.providers.dialects.openai_responses import OpenAiResponses
 from sluice_server.providers.quota_words import observed
-from sluice_server.state.quota import Observed, Unit
+from sluice_server.state.memory import MemoryQuotaStore
+from sluice_server.state.quota import Filter, Group, Observed, Unit
 
 NOW = 1_790_000_000.0
+GROUP = Group("acme", "main", "small")
+NUMBERS = re.compile(r"[0-9]|allowed|rejected")
+"""What any style may take for news."""
 
 
 def trios(*names: str, reset: str = "") -> dict[str, str]:
@@ -127,6 +134,28 @@ def test_broken_and_missing_values(style: str, data: st.DataObject) -> None:
         if seen.limit != was.limit or seen.remaining != was.remaining:
             assert silent or "unified" in style or "codex" in style
         assert seen.reset_at in (was.reset_at, None) or style == "codex"
+
+
+@pytest.mark.parametrize("style", STYLES)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_broken_values_change_nothing_that_is_known(style: str, data: st.DataObject) -> None:
+    """Whatever stands in the next headers in place of numbers, the store knows what it knew."""
+    dialect, good = STYLES[style]
+    anything = st.text(max_size=40).filter(lambda text: not NUMBERS.search(text))
+    wrong = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(good, BROKEN | anything)))
+
+    async def run() -> None:
+        store = MemoryQuotaStore(clock=lambda: NOW)
+        for headers in (good, wrong):
+            seen = observed(dialect.rate_limits(headers, now=NOW), now=NOW)
+            await store.observe(GROUP, seen)
+            if headers is good:
+                before = await store.buckets(Filter())
+                assert before
+        assert await store.buckets(Filter()) == before
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("style", STYLES)
