@@ -14,14 +14,15 @@ import httpx
 import pytest
 
 from sluice.v1 import gateway_service_pb2
+from sluice_server.providers.failures import DETAIL_CHARACTERS
 from tests.support.channels import get, stub_to
 from tests.support.client import Answer, collect, collect_failure, request
 from tests.support.collector import collecting
 from tests.support.configuration import API_KEY, PROVIDER, Config, configuration
 from tests.support.limited_provider import LimitedProvider, Limits, Standing
-from tests.support.openai_stream import answer, failure
+from tests.support.openai_stream import answer, error, failure
 from tests.support.process import server_process
-from tests.support.replies import Reply
+from tests.support.replies import Reply, sse
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Request, Upstream
 
@@ -293,6 +294,23 @@ async def test_a_key_may_change_while_the_server_runs(source: str, tmp_path: Pat
     assert set(good[:-2]) == {"old-key"}
     assert good[-2:] == ["new-key", "new-key"]
     assert sum(arrival.status == 401 for arrival in provider.arrivals) <= 1
+
+
+@pytest.mark.parametrize(
+    "quoted", [API_KEY, "x" * (DETAIL_CHARACTERS - 14) + API_KEY], ids=["whole", "cut short"]
+)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_quoted_key_reaches_no_caller(
+    upstream: Upstream, quoted: str, streamed: bool
+) -> None:
+    """What a provider says of a failure is passed on, but not when it holds our key."""
+    for words, shown in ((quoted, False), ("No such thing.", True)):
+        told = error(words, code=500)
+        upstream.reply(sse(told) if streamed else failure(400, words))
+        async with running(configuration(upstream)) as server:
+            got = await collect_failure(server.stub.Generate(request()))
+        assert ("The provider says" in got.message) is shown
+        assert API_KEY[:12] not in got.message + str(got.trailers)
 
 
 def lending(upstream: Upstream, **overrides: object) -> Config:

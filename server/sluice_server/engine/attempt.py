@@ -41,6 +41,9 @@ from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
 
+QUOTED_CHARACTERS = 12
+"""So much of a secret in an explanation is a quotation; masked keys show less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -254,6 +257,8 @@ class Attempt:
         if isinstance(error, UpstreamError):
             error.provider, error.model = self.provider_name, self._target.model
             error.credential = self.credential_name or None
+            if _quotes(error.detail, self.secret):
+                error.detail = None
             error.http_status = error.http_status or self._http_status
 
     @property
@@ -300,3 +305,11 @@ class Attempt:
             finish_reason=self.completed.provider_finish_reason if self.completed else "",
             http_status=self._http_status,
         )
+
+
+def _quotes(detail: str | None, secret: SecretStr | None) -> bool:
+    """Tell whether a provider's explanation, which the caller will read, quotes our secret."""
+    # Its beginning is enough, as explanations are cut short. What is shorter than that
+    # is a stand-in for servers that want any key at all.
+    beginning = secret.get_secret_value()[:QUOTED_CHARACTERS] if secret else ""
+    return len(beginning) == QUOTED_CHARACTERS and detail is not None and beginning in detail
