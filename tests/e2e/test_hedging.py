@@ -262,12 +262,12 @@ async def test_slower_than_nearly_all(upstream: Upstream, second: Upstream) -> N
     """With `p95` a call is hedged once it is slower than 95 % of the latest ones."""
     async with running(racing(upstream, second, hedge_after="p95")) as server, asyncio.timeout(30):
         upstream.answer(answer("quick"))
+        second.answer(answer("fine"))
         for _ in range(25):
             await collect(server.stub.Generate(request(model="fast")))
         # Before, the slow ones among them may have been hedged.
         asked = len(second.requests)
         upstream.answer(sse(role(), Stall()))
-        second.answer(answer("fine"))
         got = await collect(server.stub.Generate(request(model="fast")))
     assert got.text == "fine"
     assert len(second.requests) == asked + 1

@@ -14,7 +14,7 @@ from sluice_server.providers.dialects.openai_chat.quirks import LimitStyle
 from sluice_server.providers.dialects.openai_responses import OpenAiResponses
 from sluice_server.providers.quota_words import observed
 from sluice_server.state.memory import MemoryQuotaStore
-from sluice_server.state.quota import Filter, Group, Observed, Unit
+from sluice_server.state.quota import BucketState, Filter, Group, Observed, Unit
 
 NOW = 1_790_000_000.0
 GROUP = Group("acme", "main", "small")
@@ -147,13 +147,15 @@ def test_broken_values_change_nothing_that_is_known(style: str, data: st.DataObj
 
     async def run() -> None:
         store = MemoryQuotaStore(clock=lambda: NOW)
-        for headers in (good, wrong):
+
+        async def learn(headers: dict[str, str]) -> list[BucketState]:
             seen = observed(dialect.rate_limits(headers, now=NOW), now=NOW)
             await store.observe(GROUP, seen)
-            if headers is good:
-                before = await store.buckets(Filter())
-                assert before
-        assert await store.buckets(Filter()) == before
+            return await store.buckets(Filter())
+
+        before = await learn(good)
+        assert before
+        assert await learn(wrong) == before
 
     asyncio.run(run())
 
