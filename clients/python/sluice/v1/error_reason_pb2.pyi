@@ -84,7 +84,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     "sluice.v1", without the enum's prefix. ErrorInfo.metadata carries provider,
     model, credential, http_status, attempts, provider_code and
     provider_request_id where known, and output_characters when output was
-    already delivered.
+    already delivered. failed_attempt_1 and so on tell of attempts before the
+    last one: who, an ErrorReason name, and after how many seconds.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

@@ -325,7 +325,9 @@ class FailedAttempt(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Output only. Name of an ErrorReason value."""
+    """Output only. Name of an ErrorReason value; empty when another attempt was
+    faster.
+    """
     @_builtins.property
     def upstream(self) -> Global___Upstream:
         """Output only. Who failed."""

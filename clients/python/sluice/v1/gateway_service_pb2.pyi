@@ -443,7 +443,10 @@ class RoutingOptions(_message.Message):
 
     @_builtins.property
     def hedge_after(self) -> _duration_pb2.Duration:
-        """Optional. Start a second upstream when no output came within this time."""
+        """Optional. Start a second upstream when no output came within this time:
+        the next target, or the same again where there is none. It counts as an
+        attempt; the slower one is cancelled, and paid for.
+        """
 
     @_builtins.property
     def first_output_timeout(self) -> _duration_pb2.Duration:
