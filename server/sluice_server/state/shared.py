@@ -156,8 +156,7 @@ class SharedQuotaStore:
             return False, None
         # A task of its own: to cancel a command may take as long as to wait for it.
         task = asyncio.ensure_future(call())
-        self._commands.add(task)
-        task.add_done_callback(self._forget)
+        self._track(task)
         try:
             await asyncio.wait((task,), timeout=self._slow)
             if task.done():
@@ -175,6 +174,10 @@ class SharedQuotaStore:
             oldest = next(iter(self._owed))
             del self._owed[oldest]
             self._apart.discard(oldest)
+
+    def _track(self, task: asyncio.Future[Any]) -> None:
+        self._commands.add(task)
+        task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Future[Any]) -> None:
         self._commands.discard(task)
@@ -207,17 +210,12 @@ class SharedQuotaStore:
                 continue
             _log.info("state.redis_back", seconds=round(time.time() - self._state.since, 1))
             self._change(up=True)
+            self._track(asyncio.ensure_future(self._pay_the_rest()))
             return
 
     async def _catch_up(self) -> None:
         """Tell what ended, what rests, what runs, and what was observed meanwhile."""
-        for name, (ended, used) in list(self._owed.items()):
-            if name in self._apart and used is not None and _counts_money(ended):
-                # Other amounts flow back before long, money only with the next day.
-                await self._remote.reserve(ended, ttl=CATCH_UP_SECONDS, force=True)
-            await self._remote.settle(ended, used)
-            self._owed.pop(name, None)
-            self._apart.discard(name)
+        await self._pay()
         for key, seconds in self._local.resting().items():
             await self._remote.cool(key, seconds)
         for reservation, ttl, counted in self._local.running():
@@ -237,6 +235,23 @@ class SharedQuotaStore:
                     source=bucket.source,
                 )
                 await self._remote.observe(bucket.group, [seen])
+
+    async def _pay(self) -> None:
+        """Tell of the calls that ended without Redis."""
+        for name, (ended, used) in list(self._owed.items()):
+            if name in self._apart and used is not None and _counts_money(ended):
+                # Other amounts flow back before long, money only with the next day.
+                await self._remote.reserve(ended, ttl=CATCH_UP_SECONDS, force=True)
+            await self._remote.settle(ended, used)
+            self._owed.pop(name, None)
+            self._apart.discard(name)
+
+    async def _pay_the_rest(self) -> None:
+        """Tell of the calls that ended during the catching up; later ones tell it themselves."""
+        try:
+            await self._pay()
+        except ConnectionError as error:
+            self._lost(error)
 
 
 def _counts_money(reservation: Reservation) -> bool:

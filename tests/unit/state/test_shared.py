@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -179,6 +179,37 @@ async def test_an_answer_that_comes_too_late_holds_nothing(server: RedisServer) 
             server.signal(signal.SIGCONT)
         await until(lambda: store.state.up)
         assert (await bucket(other)).reserved == 0
+
+
+async def test_what_ends_while_redis_is_told_is_told_too(server: RedisServer) -> None:
+    """A call whose end falls into the catching up holds nothing in Redis afterwards."""
+    ended = asyncio.Event()
+
+    class Remote(RedisQuotaStore):
+        async def cool(self, key: str, seconds: float) -> None:
+            """Let the call end in the middle of the catching up."""
+            if not store.state.up:
+                await store.settle(call("ends"), None)
+                ended.set()
+            await super().cool(key, seconds)
+
+    store = SharedQuotaStore(Remote(server.url), retry=0.02)
+    async with aclosing(store), replica(server) as other:
+        await store.observe(GROUP, said(50))
+        await store.cool("key", 60)
+        assert await store.reserve(call("ends"), ttl=600) is None
+        server.signal(signal.SIGSTOP)
+        try:
+            await store.cooling(["key"])
+        finally:
+            server.signal(signal.SIGCONT)
+        await until(lambda: store.state.up)
+        assert ended.is_set()
+
+        async def nothing_held() -> bool:
+            return (await bucket(other)).reserved == 0
+
+        await until(nothing_held)
 
 
 async def test_killed_and_started_under_load(server: RedisServer) -> None:
