@@ -1,0 +1,335 @@
+"""One replica: how it starts, and how it drains.
+
+Start order: what others depend on first, the port for callers last. Drain order is the
+reverse, see `App.drain`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+
+import sluice_server
+from sluice.v1 import model_pb2
+from sluice_server.app import asking, turns, upstreams
+from sluice_server.app.embedded import LOCAL, Embedded
+from sluice_server.app.sharing import Sharing, open_state
+from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
+from sluice_server.catalog.nearest import nearest
+from sluice_server.config import settings
+from sluice_server.edge.callers import Callers
+from sluice_server.edge.gate import Gate
+from sluice_server.edge.health import HealthPublisher
+from sluice_server.edge.management import ManagementServer
+from sluice_server.edge.rpc import RpcRunner
+from sluice_server.edge.server import health_server, listen, main_server
+from sluice_server.edge.servicer import GatewayServicer, Rooms
+from sluice_server.engine.aftermath import Aftermath
+from sluice_server.engine.attempt import Services
+from sluice_server.engine.entrance import Entrance
+from sluice_server.engine.first_outputs import FirstOutputs
+from sluice_server.engine.headroom import Headroom
+from sluice_server.engine.key_pages import KeyPages
+from sluice_server.engine.pacing import Pacer
+from sluice_server.engine.planning import Planner, Upstream
+from sluice_server.health.breakers import Breakers
+from sluice_server.health.ward import Ward
+from sluice_server.limits.admission import Admission
+from sluice_server.limits.known import Known
+from sluice_server.limits.own import OwnLimits
+from sluice_server.limits.snapshot import RateLimits
+from sluice_server.providers.webhook import Webhook
+from sluice_server.state.shared import SharedState
+from sluice_server.telemetry import names, tracing
+from sluice_server.telemetry.ledger import Ledger
+from sluice_server.telemetry.metrics import Metrics, ModelLabels
+from sluice_server.telemetry.recorder import Recorder
+
+FAREWELL_SECONDS = 1.0
+"""How long calls that were cut may take to tell their callers why."""
+
+_log = structlog.get_logger("sluice.app")
+
+
+class App:
+    """One running replica. Make it with `App.start`, end it with `close`."""
+
+    listen_address: str
+    """Real address of the gRPC service."""
+    health_address: str | None
+    """Real address of the health port; None when it is closed."""
+    metrics_address: str | None
+    """Real address of the metrics port; None when it is closed."""
+
+    def __init__(self, configured: settings.Settings) -> None:
+        self._settings = configured
+        self._stack = AsyncExitStack()
+        self._labels = ModelLabels()
+        self.metrics = Metrics(version=sluice_server.__version__, models=self._labels)
+        self._publisher = HealthPublisher()
+        self._instance = configured.telemetry.instance or f"{socket.gethostname()}-{os.getpid()}"
+        self._embedded: Embedded | None = None
+
+    @classmethod
+    async def start(cls, configured: settings.Settings) -> App:
+        """Build everything and open the ports.
+
+        Raises:
+            OSError: a port cannot be opened.
+            LocalModelMissingError: the embedded model is not installed.
+        """
+        app = cls(configured)
+        try:
+            await app._start()
+        except BaseException:
+            await app._stack.aclose()
+            raise
+        return app
+
+    async def wait_local_ready(self, timeout_seconds: float) -> bool:
+        """Wait for the embedded model; True at once when there is none."""
+        return self._embedded is None or await self._embedded.wait_ready(timeout_seconds)
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names that can be called, as far as known without asking anybody."""
+        return [*self._settings.routes, *self._catalog.known()]
+
+    @property
+    def breakers(self) -> Breakers:
+        """The circuits of this replica."""
+        return self._ward.breakers
+
+    async def _start(self) -> None:
+        configured, stack = self._settings, self._stack
+        telemetry = configured.telemetry
+        trace = tracing.configure(
+            endpoint=telemetry.otlp_endpoint,
+            service_name=telemetry.service_name,
+            instance=self._instance,
+            version=sluice_server.__version__,
+            sample_ratio=telemetry.sample_ratio,
+        )
+        # Exporting waits for the network, so it must not happen in the loop.
+        stack.push_async_callback(asyncio.to_thread, trace.close)
+        # Whatever is still running may have something to tell.
+        stack.push_async_callback(self._publisher.aclose)
+        sharing = open_state(configured.state, stack, self._sharing_changed)
+        headroom = Headroom()
+        providers, prices = await self._upstreams(sharing, headroom)
+        self._ward = self._build_health(providers)
+        own, known = OwnLimits(configured), Known()
+        limits = RateLimits(
+            sharing.store,
+            own,
+            known,
+            throttle_threshold=configured.limits.throttle_threshold,
+            cost=prices.most,
+            rest=functools.partial(asking.rest, providers),
+        )
+        admission = Admission(sharing.store, configured.limits, own, known)
+        stack.push_async_callback(admission.aclose)
+        aftermath = Aftermath()
+        stack.push_async_callback(aftermath.aclose)
+        recorder = Recorder(self._labels)
+        self._ledger = Ledger(
+            metrics=self.metrics, recorder=recorder, also=self._ward.attempt_ended
+        )
+        stack.callback(self._ledger.settle)
+        self._catalog = self._build_catalog(providers)
+        stack.push_async_callback(self._catalog.aclose)
+        pacer = Pacer(
+            max_seconds=configured.server.max_flush_milliseconds / 1000,
+            on_sample=self._loop_sampled,
+        )
+        pacer.start()
+        stack.push_async_callback(pacer.stop)
+        key_pages = KeyPages(sharing.store, providers)
+        key_pages.start()
+        stack.push_async_callback(key_pages.aclose)
+        engine = turns.build(
+            configured,
+            Planner(
+                providers, configured.routes, nearest=nearest, known_models=self._catalog.known
+            ),
+            Services(
+                pacer,
+                Entrance(admission, headroom, key_pages, self._ward.breakers),
+                aftermath,
+                prices,
+                FirstOutputs(wanted=configured.attempts.hedge_after == "p95"),
+                self._ward.board,
+                self._ledger,
+                trace,
+            ),
+            on_retry_refused=self.metrics.retry_refused,
+        )
+        self._runner = RpcRunner(
+            callers=Callers(configured.callers), ledger=self._ledger, tracing=trace
+        )
+        servicer = GatewayServicer(
+            self._runner,
+            Rooms(
+                engine=engine,
+                gate=self._build_gate(),
+                own=own,
+                catalog=self._catalog,
+                limits=limits,
+                admission=admission,
+                health=self._ward.board,
+                breakers=self._ward.breakers,
+                ledger=self._ledger,
+                recorder=recorder,
+                metrics=self.metrics,
+                pools={name: upstream.credentials for name, upstream in providers.items()},
+                version=sluice_server.__version__,
+                instance=self._instance,
+            ),
+        )
+        if self._embedded is not None:
+            self._embedded.report_to(self._ward.board)
+        await self._publisher.start(self._ward.board)
+        await self._open_ports(servicer)
+        self._ward.announce()
+
+    async def _upstreams(self, sharing: Sharing, headroom: Headroom) -> upstreams.Upstreams:
+        configured = self._settings
+        sections = dict(configured.providers)
+        if configured.local.enabled:
+            self._embedded = Embedded(configured.local)
+            self._stack.push_async_callback(self._embedded.stop)
+            sections[LOCAL] = await self._embedded.start()
+        for name, section in sections.items():
+            self._labels.declare(name, section.models or ())
+        return upstreams.build(
+            sections, configured, sharing=sharing, headroom=headroom, stack=self._stack
+        )
+
+    def _build_health(self, providers: Mapping[str, Upstream]) -> Ward:
+        configured = self._settings
+        url, post = configured.alerts.url, None
+        if url is not None:
+            webhook = Webhook(
+                url.get_secret_value(), connect_seconds=configured.alerts.timeout_seconds
+            )
+            self._stack.push_async_callback(webhook.aclose)
+            post = webhook.post
+        ward = Ward(
+            providers,
+            configured,
+            metrics=self.metrics,
+            instance=self._instance,
+            probes={
+                name: functools.partial(asking.knock, upstream)
+                for name, upstream in providers.items()
+                # The embedded model's supervisor knows best how it is.
+                if upstream.provider.lists_models and not self._is_embedded(name)
+            },
+            post=post,
+            on_change=self._publisher.changed,
+        )
+        self._stack.push_async_callback(ward.aclose)
+        ward.start()
+        return ward
+
+    def _build_gate(self) -> Gate:
+        server = self._settings.server
+        return Gate(
+            places=server.max_active_calls,
+            waiting=server.max_queued_calls,
+            max_wait=server.max_queue_seconds,
+            low_share=self._settings.limits.throttle_threshold,
+            on_waiting=self.metrics.queued_calls.set,
+        )
+
+    def _build_catalog(self, providers: Mapping[str, Upstream]) -> Catalog:
+        entries: dict[str, tuple[list[model_pb2.Model] | None, Fetch]] = {}
+        for name, upstream in providers.items():
+            allowed = upstream.provider.models
+            models = None if allowed is None else listed_models(name, allowed)
+            if self._embedded is not None and self._is_embedded(name):
+                for model in models or ():
+                    model.context_tokens = self._embedded.context_tokens
+            entries[name] = (models, functools.partial(asking.list_models, upstream))
+        return Catalog(entries)
+
+    def _is_embedded(self, provider: str) -> bool:
+        return provider == LOCAL and self._embedded is not None
+
+    async def _open_ports(self, servicer: GatewayServicer) -> None:
+        configured = self._settings
+        management = configured.management
+        self.metrics_address = self.health_address = None
+        if management.metrics is not None:
+            http = ManagementServer(self.metrics.registry, before_scrape=self._before_scrape)
+            self._stack.push_async_callback(http.stop)
+            self.metrics_address = await http.start(management.metrics)
+        if management.health is not None:
+            probes = health_server(self._publisher.servicer)
+            self._stack.push_async_callback(probes.stop, None)
+            self.health_address = await listen(probes, management.health)
+        server = main_server(configured.server, servicer, self._publisher.servicer)
+        self._stack.push_async_callback(server.stop, None)
+        self.listen_address = await listen(server, configured.listen, tls=configured.tls)
+        _log.info(
+            names.SERVER_STARTED,
+            version=sluice_server.__version__,
+            listen=self.listen_address,
+            health=self.health_address,
+            metrics=self.metrics_address,
+            tls=configured.tls is not None,
+            providers=sorted(self._ward.board.providers),
+        )
+
+    def _sharing_changed(self, state: SharedState) -> None:
+        _log.warning(names.SHARED_STATE_CHANGED, up=state.up)
+        self.metrics.shared_state_up.set(int(state.up))
+        self._publisher.sharing(up=state.up)
+
+    def _before_scrape(self) -> None:
+        """Bring up to date what is not counted as it happens."""
+        self._ledger.settle()
+        self._ward.figures()
+
+    def _loop_sampled(self, busy: float, lag: float) -> None:
+        self.metrics.loop_busy.set(busy)
+        self.metrics.loop_lag.set(lag)
+
+    async def drain(self, grace_seconds: float | None = None) -> int:
+        """Stop taking calls and wait for the running ones; returns how many were cut.
+
+        Readiness turns first, so that nobody is sent here any more; then new
+        calls are refused with a pushback; then running ones get their grace.
+        """
+        grace = (
+            self._settings.server.drain_grace_seconds if grace_seconds is None else grace_seconds
+        )
+        started = time.monotonic()
+        await self._publisher.drain()
+        self._runner.draining = True
+        _log.info(names.SERVER_DRAINING, active=self._runner.active, grace_seconds=grace)
+        cut = 0
+        try:
+            async with asyncio.timeout(grace):
+                await self._runner.wait_idle()
+        except TimeoutError:
+            cut = self._runner.cut_all()
+            # They end by telling their callers, which takes a moment.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._runner.wait_idle()
+        seconds = round(time.monotonic() - started, 3)
+        _log.info(names.SERVER_STOPPED, cut=cut, seconds=seconds)
+        return cut
+
+    async def close(self) -> None:
+        """Close the ports and everything behind them; open calls are cancelled."""
+        await self._stack.aclose()
