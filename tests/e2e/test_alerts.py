@@ -153,12 +153,15 @@ async def test_a_dead_receiver_disturbs_no_call(
     """While the webhook hangs, calls go on as ever; neither secret nor address is shown."""
     receiver.answer(Reply(Stall()))
     upstream.answer(answer("Hi", "!"))
-    async with running(with_alerts(upstream, receiver, timeout_seconds=0.2)) as server:
+    config = with_alerts(upstream, receiver, timeout_seconds=0.2)
+    config["providers"]["other"] = {"kind": "openai-compatible", "base_url": upstream.base_url}
+    async with running(config) as server:
         fail(server)
         async with asyncio.timeout(20):
             await receiver.request()
             for _ in range(20):
-                assert (await collect(server.stub.Generate(request()))).text == "Hi!"
+                call = server.stub.Generate(request(model="other/test-model"))
+                assert (await collect(call)).text == "Hi!"
             while total(await server.scrape(), "sluice_alerts_total", outcome="failed") < 1:
                 await receiver.request(len(receiver.requests))
     shown = "".join(capsys.readouterr())
