@@ -218,6 +218,26 @@ async def test_hedges_are_paid_from_the_budget(upstream: Upstream, second: Upstr
     assert not second.requests
 
 
+async def test_a_callers_key_is_not_for_everybody(upstream: Upstream, second: Upstream) -> None:
+    """Where the second target takes no keys of callers, the first goes on alone."""
+    config = racing(upstream, second)
+    config["providers"][PROVIDER]["caller_keys"] = True
+    gate = Gate()
+    upstream.reply(sse(role(), gate, text("slow"), finish("stop"), DONE))
+    async with running(config) as server, asyncio.timeout(30):
+        metadata = (("sluice-provider-key", "key-of-a-caller"),)
+        reading = asyncio.ensure_future(
+            collect(server.stub.Generate(hedged(0.05), metadata=metadata))
+        )
+        await gate.reached.wait()
+        await asyncio.wait((reading,), timeout=0.3)
+        gate.open()
+        got = await reading
+    assert got.text == "slow"
+    assert not got.started.failed_attempts
+    assert not second.requests
+
+
 async def test_a_caller_who_leaves_ends_both(
     server: RunningServer, upstream: Upstream, second: Upstream
 ) -> None:

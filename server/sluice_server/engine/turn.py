@@ -27,6 +27,7 @@ from sluice_server.engine.planning import Planner, Target
 from sluice_server.engine.tries import Rules, Terms, Tries
 from sluice_server.engine.verdicts import Judge
 from sluice_server.errors import (
+    CallerForbiddenError,
     FailedAttempt,
     ProviderModelNotFoundError,
     SluiceError,
@@ -176,7 +177,12 @@ class _Turn:
         # The time so far was spent waiting for the first one.
         clock = self._call.clock
         beside = Clock(clock.started, upstream=clock.now() - clock.started)
-        return self._attempt(beside, may_wait=False)
+        try:
+            return self._attempt(beside, may_wait=False)
+        except CallerForbiddenError:
+            # The caller's own key is not for this one; the first may still answer.
+            self._tries.take_back()
+            return None
 
     def _attempt(self, clock: Clock, *, may_wait: bool) -> Attempt:
         engine, call, tries = self._engine, self._call, self._tries
