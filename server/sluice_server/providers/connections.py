@@ -21,14 +21,25 @@ from typing import cast
 import aiohttp
 import httpx
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EmptyStreamReader
 from httpx_aiohttp.transport import AiohttpResponseStream
+
+
+class BrokenFramingError(aiohttp.ClientPayloadError):
+    """The body goes on, but nothing behind this point can be believed."""
 
 
 class _Handler(ResponseHandler):
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         payload = self._payload
         if payload is not None and not payload.is_eof() and payload.exception() is None:
-            payload.set_exception(aiohttp.ClientPayloadError("The body's framing is broken."))
+            kind = (
+                BrokenFramingError
+                if isinstance(exc, HttpProcessingError)
+                else aiohttp.ClientPayloadError
+            )
+            payload.set_exception(kind("The body broke off."))
         super().set_exception(exc, *cause)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
@@ -57,6 +68,9 @@ async def read_available(response: httpx.Response) -> bytes:
     """
     stream = cast("AiohttpResponseStream", response.stream)
     content = stream._aiohttp_response.content  # noqa: SLF001 - see the module's docstring
+    if isinstance(content, EmptyStreamReader):
+        # Of a status that has no body; it lacks all that is used below.
+        return b""
     buffer = content._buffer  # noqa: SLF001
     while not buffer:
         error = content.exception()
