@@ -128,6 +128,14 @@ def _of_status(status: int) -> tuple[type[errors.UpstreamError], str]:
         return errors.ProviderModelNotFoundError, "The provider does not know this model."
     if status in {408, 504, 524}:
         return errors.ProviderTimeoutError, f"The provider timed out (HTTP {status})."
+    if status == 499:
+        # Not our caller's doing: a call that was cancelled reads no answer.
+        return errors.ProviderProtocolError, "The provider cancelled the request (HTTP 499)."
+    if 100 <= status < 200:
+        return (
+            errors.ProviderProtocolError,
+            f"The provider wants another protocol (HTTP {status}).",
+        )
     if 300 <= status < 400:
         return (
             errors.ProviderProtocolError,

@@ -141,11 +141,6 @@ def _judge(failure: Failure, error: dict[str, Any]) -> errors.UpstreamError:
             errors.ProviderForbiddenError,
             "The provider does not serve this region or account.",
         )
-    if status == 499:
-        # Not our caller's doing: a call that was cancelled reads no answer.
-        return failure.as_error(
-            errors.ProviderProtocolError, "The provider cancelled the request (HTTP 499)."
-        )
     return failure.by_status()
 
 
