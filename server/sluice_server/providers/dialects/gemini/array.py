@@ -28,6 +28,8 @@ class ArraySplitter:
         self._depth = 0
         self._in_string = False
         self._escaped = False
+        self._told = False
+        """The element behind the last comma was yielded."""
         self.closed = False
         """The array's own bracket was read."""
 
@@ -58,10 +60,16 @@ class ArraySplitter:
                 start = place
                 if element := self._cut(mark):
                     yield element
+            elif self._depth == 1:
+                # Whole with its own bracket: the comma comes with the next one.
+                self._keep(data[start:place])
+                start = place
+                self._told = True
+                yield self._element()
         self._keep(data[start:])
 
     def _keep(self, piece: bytes) -> None:
-        if self._depth == 0:
+        if self._depth == 0 or self._told:
             if piece.strip():
                 raise ProviderProtocolError(_NO_ARRAY)
         elif piece:
@@ -73,6 +81,8 @@ class ArraySplitter:
     def _nests(self, mark: bytes) -> bool:
         """Tell whether a mark is inside an element, and count how deep."""
         if self._depth > 1 or (self._depth == 1 and _DEEPER[mark] > 0):
+            if self._told:
+                raise ProviderProtocolError(_NO_ARRAY)
             self._depth += _DEEPER[mark]
             return True
         return False
@@ -89,6 +99,10 @@ class ArraySplitter:
         if mark == b"]":
             self._depth = 0
             self.closed = True
+        self._told = False
+        return self._element()
+
+    def _element(self) -> bytes:
         element = b"".join(self._pieces).strip()
         self._pieces.clear()
         self._size = 0

@@ -68,12 +68,14 @@ class ArrayDecoder:
     def __init__(self, reader: ChunkReader) -> None:
         self._reader = reader
         self._splitter = ArraySplitter()
+        self._any = False
         self.ended = False
 
     def feed(self, data: bytes) -> bool:
         """Decode the elements that `data` completes."""
         try:
             for element in self._splitter.feed(data):
+                self._any = True
                 self._reader.document(element)
         finally:
             # Also before a failure: what came first was still said.
@@ -84,5 +86,7 @@ class ArrayDecoder:
         """Judge the end of the connection."""
         if not self._splitter.closed:
             raise StreamTruncatedError("The provider's array ended without its last bracket.")
+        if not self._any:
+            raise ProviderProtocolError("The provider answered 200 with an empty array.")
         if not self._reader.finished:
             raise StreamTruncatedError("The provider's stream ended without its end marker.")
