@@ -35,6 +35,8 @@ END_SECONDS = 0.05
 """How long the end of the body may take once the answer is whole. It mostly
 came in the same packet; waiting for it lets the connection be used again."""
 
+ERROR_BODY_SECONDS = 1.0
+"""How long the explanation of an error may take; what its status says is known already."""
 
 DEADLINE_TOLERANCE_SECONDS = 0.01
 """gRPC cancels at the deadline by a clock of its own."""
@@ -178,8 +180,9 @@ class Exchange:
             await self._ticket.head(observed(stated, now=now), accepted=True)
             return
         try:
-            body = await response.read(ERROR_BODY_BYTES)
-        except (StreamTruncatedError, ProviderProtocolError):
+            async with asyncio.timeout(ERROR_BODY_SECONDS):
+                body = await response.read(ERROR_BODY_BYTES)
+        except (StreamTruncatedError, ProviderProtocolError, TimeoutError):
             # The status says enough; half an explanation would only confuse.
             body = b""
         except BaseException:
