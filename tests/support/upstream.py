@@ -11,6 +11,7 @@ left. What can be scripted is in `replies`.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -100,6 +101,7 @@ class Upstream:
         self.connection_count = 0
         self.open_connections = 0
         self._send_buffer_bytes = send_buffer_bytes
+        self._idle: set[_Connection] = set()
         self._queue: deque[Reply] = deque()
         self._answer: Answer | None = None
         self._routes: dict[tuple[str, str], Answer] = {}
@@ -132,6 +134,17 @@ class Upstream:
     def route(self, method: str, path: str, answer: Answer | Reply) -> None:
         """Answer all requests of this method and path, outside the script."""
         self._routes[method, path] = answer if callable(answer) else lambda _: answer
+
+    async def hang_up(self) -> None:
+        """Close the connections that wait for their next request, and see all others closed.
+
+        Returns once none is open, so it never does while a client holds on to an answer.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.open_connections == len(self._idle))
+            for connection in self._idle:
+                connection.hang_up()
+            await self._changed.wait_for(lambda: not self.open_connections)
 
     async def request(self, number: int = 0) -> Request:
         """Wait until request `number` (from 0) was received whole, and return it."""
@@ -187,14 +200,25 @@ class Upstream:
         self.open_connections += 1
         connection.start()
         try:
-            while (request := await connection.next_request()) is not None:
+            while (request := await self._next_request(connection)) is not None:
                 reply = await self._reply_to(request)
                 await connection.play(reply, request)
                 if connection.closed or (request.header("connection") or "").lower() == "close":
                     break
         finally:
-            self.open_connections -= 1
             await connection.close()
+            self.open_connections -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _next_request(self, connection: "_Connection") -> Request | None:
+        self._idle.add(connection)
+        try:
+            async with self._changed:
+                self._changed.notify_all()
+            return await connection.next_request()
+        finally:
+            self._idle.discard(connection)
 
     async def _reply_to(self, request: Request) -> Reply:
         route = self._routes.get((request.method, request.path))
@@ -339,6 +363,11 @@ class _Connection:
             await self.send_raw(b"0\r\n\r\n")
         elif self._framing != "length":
             await self.close()
+
+    def hang_up(self) -> None:
+        """Close both ways, so that whoever reads here comes to an end."""
+        with contextlib.suppress(OSError):
+            self._peer.shutdown(socket.SHUT_RDWR)
 
     def half_close(self) -> None:
         """See `Exchange`."""

@@ -256,6 +256,29 @@ async def test_answers_by_function_see_the_request() -> None:
         await leave(streams)
 
 
+async def test_hanging_up_waits_for_those_who_are_busy() -> None:
+    """Idle connections are closed at once; one that is being answered is waited for."""
+    async with Upstream() as upstream:
+        gate = Gate()
+        upstream.reply(Reply(gate, *json_body(200, {}).steps))
+        idle = await connect(upstream)
+        busy = await connect(upstream)
+        await post(busy)
+        await gate.reached.wait()
+        hanging_up = asyncio.create_task(upstream.hang_up())
+        done, _ = await asyncio.wait({hanging_up}, timeout=0.05)
+        assert not done
+        gate.open()
+        async with asyncio.timeout(5):
+            await hanging_up
+            assert await idle[0].read() == b""
+            assert (await busy[0].read()).endswith(b"{}")
+        assert upstream.open_connections == 0
+        for _, writer in (idle, busy):
+            writer.close()
+            await writer.wait_closed()
+
+
 async def test_an_unscripted_request_fails_the_test() -> None:
     """A request that nobody expected is answered with 500 and raised at the end."""
     with pytest.raises(UnscriptedRequestError, match="POST /v1/chat/completions"):
