@@ -31,7 +31,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e bench tools litellm redis precommit check
+	test test-unit test-contract test-e2e faults bench tools litellm redis precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -126,8 +126,9 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
 	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
 	$(BIN)/python -m sluice_server.providers.table "$$copy"; \
+	$(BIN)/python -m tests.faults.page "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
-		{ echo 'The reference is not what the code gives: run `make docs`.' >&2; exit 1; }
+		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
 test: tools litellm redis lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
@@ -137,6 +138,10 @@ test-unit: $(DEV) redis ## Tests of single rooms
 
 test-contract: $(DEV) ## Promises that hold for all dialects, errors, settings
 	$(BIN)/pytest tests/contract $(ARGS)
+
+faults: $(DEV) ## Every fault of a provider in every dialect; without ARGS it also writes the page
+	$(BIN)/pytest tests/faults $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.faults.page docs/reference)
 
 test-e2e: $(DEV) tools litellm redis ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
