@@ -8,7 +8,7 @@ from tests.support.replies import Close, End, HalfClose, Raw, Reply, Reset
 
 UNREACHABLE = fails("PROVIDER_UNREACHABLE")
 CLOSED = fails("PROVIDER_UNAVAILABLE")
-SOON = RunsOut(connect=0.4)
+SOON = RunsOut(connect=0.3)
 
 
 def good(stage: Stage) -> Reply:

@@ -8,8 +8,8 @@ from tests.support.replies import Delay, Head, Piece, Raw, Reply, Stall, Step, c
 
 SILENT = fails("PROVIDER_TIMEOUT")
 STALLED = breaks("PROVIDER_TIMEOUT")
-BEFORE = RunsOut(first_output=0.4)
-AFTER = RunsOut(idle=0.4)
+BEFORE = RunsOut(first_output=0.3)
+AFTER = RunsOut(idle=0.3)
 PAUSE_SECONDS = 0.2
 PAUSES = RunsOut(idle=3 * PAUSE_SECONDS)
 """Longer than a pause, shorter than four of them."""
