@@ -21,7 +21,7 @@ from tests.support.configuration import PROVIDER, Config, configuration
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
-CASE_SECONDS = 8.0
+CASE_SECONDS = 20.0
 """A cell that takes longer hangs: most need milliseconds, none waits for more than 2 s."""
 PATIENT = {"connect_seconds": 30.0, "first_output_seconds": 30.0, "idle_seconds": 30.0}
 """Timeouts that are not what a cell is about: longer than a cell may take."""
@@ -115,7 +115,7 @@ async def run(cell: Cell) -> None:
         judge(outcome, cell.expected)
         judge_patience(cell, outcome)
         good = int(cell.fault.before is not None)
-        assert len(upstream.requests) == good + (cell.fault.upstream is not None)
+        judge_requests(cell, len(upstream.requests) - good)
         await leftovers.check()
         await judge_metrics(server, cell.expected, good)
 
@@ -166,6 +166,14 @@ def judge_details(failure: Failure, expected: Expected) -> None:
         assert seconds in expected.wait, f"a wait of {seconds} s instead of {expected.wait}"
     if failure.code.name in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
         assert failure.pushback == ("-1" if seconds is None else str(int(seconds * 1000)))
+
+
+def judge_requests(cell: Cell, count: int) -> None:
+    """Check that the provider was asked once, or not at all where it cannot be."""
+    most = int(cell.fault.upstream is not None)
+    # On a machine that stands still the wait may be over before the request was read.
+    least = 0 if cell.fault.runs_out.first_output is not None else most
+    assert least <= count <= most, f"{count} requests"
 
 
 def judge_patience(cell: Cell, outcome: Outcome) -> None:
