@@ -154,7 +154,8 @@ class RpcRunner:
                 retry_after=DRAIN_RETRY_SECONDS,
             )
         except SluiceError as error:
-            failure = error
+            # Its frames hold this one, which would keep the call until the collector comes.
+            failure = error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever is left is a bug of ours
             failure = InternalError("The gateway failed; quote the generation id.")
             self._log_bug(rpc.record, error)

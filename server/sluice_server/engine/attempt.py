@@ -169,7 +169,6 @@ class Attempt:
         # Until proven otherwise: what ends without an error or an answer is the
         # caller's departure.
         record = AttemptRecord(provider.name, model, self.credential_name, Outcome.CANCELLED)
-        failure: SluiceError | None = None
         settled = False
         started = clock.now()
         services.ledger.attempt_started(provider.name, self.credential_name)
@@ -194,13 +193,12 @@ class Attempt:
             self._bill.charge(self.completed)
             record.outcome = Outcome.SUCCESS
         except SluiceError as error:
-            failure = error
             record.failed(error.reason, upstream_fault=error.upstream_fault)
             self._name(error)
             self._bill.take_stock(record)
             self.renewed = await self._renewed_after(error)
             # Now, so that whoever comes next knows what became of this one.
-            await ticket.over(self._spent(), failure, left=self.renewed)
+            await ticket.over(self._spent(), error, left=self.renewed)
             settled = True
             raise
         except Exception:

@@ -106,7 +106,9 @@ class _Relay:
         self._ready = asyncio.Event()
         self._dealt_with = asyncio.Event()
         attempt.on_output = self._decide
-        self._task = asyncio.create_task(self._run(request), name="hedged attempt")
+        self._task: asyncio.Task[None] | None = asyncio.create_task(
+            self._run(request), name="hedged attempt"
+        )
 
     @property
     def failure(self) -> SluiceError | None:
@@ -136,12 +138,15 @@ class _Relay:
 
     def cancel(self) -> None:
         """Let it end."""
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def aclose(self) -> None:
         """End it now; returns when it has ended."""
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
 
     def _decide(self) -> None:
         if not self.decision.done():
@@ -156,8 +161,16 @@ class _Relay:
                     self._ready.set()
                     await self._dealt_with.wait()
                     self._dealt_with.clear()
+        # Both without the frames that they came through, which keep this, or the task, and
+        # so themselves.
+        except asyncio.CancelledError as left:
+            left.__traceback__ = None
+            raise
+        except SluiceError as error:
+            self._error = error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - whoever reads gets it
             self._error = error
         finally:
+            self.attempt.on_output = None
             self._decide()
             self._ready.set()

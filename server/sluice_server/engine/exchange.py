@@ -104,7 +104,7 @@ class Exchange:
     ) -> None:
         """`on_output` is called when the model produces its first output, shown or not."""
         self._target = target
-        self._on_output = on_output
+        self._on_output: Callable[[], None] | None = on_output
         self._dialect = target.upstream.provider.dialect_of(target.model)
         self._secret = secret
         self._ticket = ticket
@@ -145,6 +145,10 @@ class Exchange:
         except TimeoutError:
             if not self._ended:
                 raise self._timed_out() from None
+        finally:
+            # Else this and whoever listens would keep each other, and all of the answer,
+            # until the collector comes.
+            self._on_output = None
 
     @property
     def _ended(self) -> bool:
@@ -212,7 +216,8 @@ class Exchange:
                 ended = decoder.feed(chunk)
                 if assembler.active and self.first_output is None:
                     self.first_output = now - self._started
-                    self._on_output()
+                    if self._on_output is not None:
+                        self._on_output()
                 if ended:
                     timer.reschedule(self._loop_moment(clock.now() + END_SECONDS))
                     continue

@@ -129,7 +129,8 @@ class _Turn:
                         yield answer.counted(message)
             except SluiceError as caught:
                 attempt = contest.leader
-                error = self._tries.telling(caught, attempt)
+                # Its frames hold this one, and this one holds it.
+                error = self._tries.telling(caught.with_traceback(None), attempt)
                 if answer is None and self._tries.go_on(error, attempt):
                     self._gave_up(attempt, error)
                     await self._pause()
