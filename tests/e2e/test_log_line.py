@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sluice.v1 import gateway_service_pb2
 from tests.support.channels import NO_RETRIES, channel_to, stub_on
 from tests.support.client import collect, collect_failure, read_one, request
 from tests.support.configuration import API_KEY, configuration
@@ -66,3 +67,27 @@ async def test_each_end_of_a_call_is_one_line(upstream: Upstream) -> None:
             assert secret not in server.raw_log
     async with asyncio.timeout(5):
         await upstream.requests[2].disconnected.wait()
+
+
+async def test_a_call_that_was_never_sent_made_no_attempt(upstream: Upstream) -> None:
+    """A caller who leaves while it waits for room is logged without an upstream call."""
+    config = configuration(upstream, providers={"up": {"limits": {"concurrent_streams": 1}}})
+    upstream.answer(sse(text(ANSWER), Stall()))
+    asked = gateway_service_pb2.GetMetricsRequest()
+    async with (
+        server_process(config) as server,
+        channel_to(server.channel_target, NO_RETRIES) as channel,
+    ):
+        stub = stub_on(channel)
+        running = stub.Generate(request())
+        await read_one(running)
+        waiting = stub.Generate(request())
+        async with asyncio.timeout(10):
+            while not (await stub.GetMetrics(asked)).server.queued_calls:
+                pass
+        waiting.cancel()
+        line = await server.wait_for_log(lambda line: line.get("code") == "CANCELLED")
+        assert "attempts" not in line
+        running.cancel()
+        await server.wait_for_log(lambda line: line.get("attempts") == 1)
+    assert len(upstream.requests) == 1

@@ -113,6 +113,8 @@ class _Turn:
         self._judge = Judge(request.tools, request.tool_call_validation)
         self._used_ids = _used_ids(request)
         self._size = estimate(request)
+        self._running: list[Attempt] = []
+        """Attempts of which nobody knows yet what they come to."""
         self._failed: list[event_pb2.FailedAttempt] = []
         self._wasted = 0
 
@@ -142,7 +144,7 @@ class _Turn:
                     yield answer.counted(rest)
                 raise self._told(error, attempt) from None
             finally:
-                call.record.attempts = self._tries.made
+                call.record.attempts = self._made
                 learn(call.record, contest.leader)
             attempt = contest.leader
             answer = answer or Answer(call, attempt, self._failed)
@@ -151,6 +153,11 @@ class _Turn:
             if last is not None:
                 yield answer.counted(last)
             return
+
+    @property
+    def _made(self) -> int:
+        """Upstream calls so far; what still waits for room, or never had any, is none."""
+        return self._tries.made - sum(not attempt.admitted for attempt in self._running)
 
     def _contest(self) -> Contest:
         first = self._attempt(self._call.clock, may_wait=self._tries.may_wait)
@@ -189,7 +196,7 @@ class _Turn:
         engine, call, tries = self._engine, self._call, self._tries
         target, routing = tries.target, call.request.routing
         origin = Origin(target.upstream.provider.name, target.model)
-        return Attempt(
+        attempt = Attempt(
             engine.services,
             target,
             number=tries.begin(),
@@ -210,6 +217,8 @@ class _Turn:
             clock=clock,
             scope=call.scope,
         )
+        self._running.append(attempt)
+        return attempt
 
     def _gave_up(self, attempt: Attempt, error: SluiceError | None) -> None:
         """Remember an attempt that came to nothing; without an error it was out-raced."""
@@ -222,6 +231,7 @@ class _Turn:
         self._engine.services.tracing.attempt_gave_up(
             self._call.scope, number=attempt.number, reason=failed.reason
         )
+        self._running.remove(attempt)
         if not attempt.admitted:
             self._tries.take_back()
 
@@ -235,9 +245,7 @@ class _Turn:
 
     def _told(self, error: SluiceError, attempt: Attempt) -> SluiceError:
         """Add to the error of the last attempt what the turn knows."""
-        if not attempt.admitted:
-            self._tries.take_back()
-        error.attempts = self._tries.made or None
+        error.attempts = self._made or None
         error.failed_attempts = tuple(_told_of(failed) for failed in self._failed)
         if isinstance(error, UpstreamError):
             error.output_characters = attempt.assembler.characters or None
