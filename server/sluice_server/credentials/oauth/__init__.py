@@ -1,9 +1,10 @@
 """Access tokens: got from a token endpoint, kept, and renewed before they end.
 
 - `source` is the secret of one credential; `timing` says when it is renewed.
+- `renewal` renews once: under a lock, and nothing is used before it is kept.
 - `account` is what is kept of it, `store` where (a file, or the shared state).
-- `grants` are the ways to get tokens; `endpoint` talks to a token endpoint,
-  `faults` says what may go wrong there.
+- `grants` are the ways to get tokens; `endpoint` talks to a token endpoint for a
+  `client`, `faults` says what may go wrong there.
 - `login`, `device`, `openrouter`: what a person does once, on the command line.
 - `build` makes a source from settings.
 

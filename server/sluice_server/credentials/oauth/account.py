@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import SecretStr
-
 _VERSION = 1
 _LONGEST_TOKEN = 32 * 1024
 """Access tokens with many claims have 2 to 4 KiB; header lines end at 8 to 64."""
@@ -83,7 +81,7 @@ class Account:
             expires_at=None if issued.permanent else now + lifetime,
         )
 
-    def seeded(self, first: SecretStr | None) -> Account:
+    def seeded(self, first: str | None) -> Account:
         """Return the account to go on with when this first refresh token is configured.
 
         A token that was never seen starts over; one that was seen is older than what is
@@ -94,7 +92,7 @@ class Account:
             return self
         return Account(
             generation=self.generation,
-            refresh_token=first.get_secret_value(),
+            refresh_token=first,
             seeds=(*self.seeds, seed)[-_KEPT_SEEDS:],
         )
 
@@ -103,11 +101,11 @@ class Account:
         return replace(self, generation=self.generation + 1, login_needed=code, asked_at=None)
 
 
-def fingerprint(secret: SecretStr | None) -> str:
+def fingerprint(secret: str | None) -> str:
     """Return what tells secrets apart without telling them."""
     if secret is None:
         return ""
-    return hashlib.sha256(secret.get_secret_value().encode()).hexdigest()[:32]
+    return hashlib.sha256(secret.encode()).hexdigest()[:32]
 
 
 def encode(account: Account) -> bytes:

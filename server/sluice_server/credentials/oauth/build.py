@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from sluice_server.config.oauth import OAuth
+from sluice_server.credentials.oauth import timing
+from sluice_server.credentials.oauth.client import Client
 from sluice_server.credentials.oauth.endpoint import TokenEndpoint
+from sluice_server.credentials.oauth.grants.assertion import Assertion
 from sluice_server.credentials.oauth.grants.fields import (
     ClientCredentials,
     JwtBearer,
     RefreshToken,
     StoredKey,
     TokenExchange,
-    assertion_of,
 )
 from sluice_server.credentials.oauth.grants.google import GoogleGrant
 from sluice_server.credentials.oauth.grants.grant import Grant
+from sluice_server.credentials.oauth.renewal import Renewal
 from sluice_server.credentials.oauth.source import OAuthSource
 from sluice_server.credentials.oauth.store import (
     FileTokenStore,
@@ -35,6 +39,8 @@ def build(
     store: TokenStore | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
+    clock: Callable[[], float] = time.time,
+    factor: float | None = None,
 ) -> OAuthSource:
     """Return the source of one credential.
 
@@ -46,19 +52,27 @@ def build(
         store: keeps accounts that cannot; absent: files in the settings' directory. Pass
             a `SharedTokenStore` when the shared state is durable.
         environ: where Google's tools and the default directory are looked for.
+        clock: the time, seconds since the epoch.
+        factor: replaces the jitter of renewals.
     """
     if not settings.keeps_account:
         store = SharedTokenStore(values)
     elif store is None:
         store = file_store(settings, environ)
-    return OAuthSource(
-        f"{provider_name}/{credential_name}",
-        grant=_grant(provider_name, settings, environ),
+    name = f"{provider_name}/{credential_name}"
+    grant = _grant(provider_name, settings, environ)
+    factor = timing.spread() if factor is None else factor
+    first = settings.refresh_token
+    renewal = Renewal(
+        name,
+        grant=grant,
         store=store,
-        values=values,
         default_lifetime=settings.default_lifetime_seconds,
-        first_refresh_token=settings.refresh_token,
+        first_refresh_token=None if first is None else first.get_secret_value(),
+        clock=clock,
+        factor=factor,
     )
+    return OAuthSource(name, renewer=renewal, remedy=grant.remedy, clock=clock, factor=factor)
 
 
 def file_store(settings: OAuth, environ: Mapping[str, str]) -> FileTokenStore:
@@ -80,12 +94,12 @@ def _grant(provider: str, settings: OAuth, environ: Mapping[str, str]) -> Grant:
         case "client_credentials":
             return ClientCredentials(_endpoint(settings), settings.scopes)
         case "jwt_bearer":
-            return JwtBearer(_endpoint(settings), settings.scopes, assertion_of(settings))
+            return JwtBearer(_endpoint(settings), settings.scopes, _assertion(settings))
         case "token_exchange":
             return TokenExchange(
                 _endpoint(settings),
                 settings.scopes,
-                assertion_of(settings),
+                _assertion(settings),
                 settings.subject_token_type,
             )
         case "google_adc":
@@ -96,4 +110,8 @@ def _grant(provider: str, settings: OAuth, environ: Mapping[str, str]) -> Grant:
 
 def _endpoint(settings: OAuth) -> TokenEndpoint:
     # Settings without one are refused when they are read.
-    return TokenEndpoint(settings.token_url or "", settings)
+    return TokenEndpoint(settings.token_url or "", Client.of(settings))
+
+
+def _assertion(settings: OAuth) -> Assertion:
+    return Assertion(settings.assertion_file, settings.assertion_command or ())

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from sluice_server.config.oauth import OAuth
 from sluice_server.credentials.oauth import pkce
 from sluice_server.credentials.oauth.account import Issued, token_text
+from sluice_server.credentials.oauth.client import Client
 from sluice_server.credentials.oauth.endpoint import Answer, TokenEndpoint, lifetime
 from sluice_server.credentials.oauth.faults import TokenRefusedError, TokenUnavailableError
 
@@ -37,7 +38,8 @@ async def login(
         TokenError: refused, or too late.
     """
     proof = pkce.proof() if settings.pkce else None
-    started = TokenEndpoint(settings.device_url or "", settings)
+    client = Client.of(settings)
+    started = TokenEndpoint(settings.device_url or "", client)
     fields = started.client_fields()
     if settings.scopes:
         fields["scope"] = " ".join(settings.scopes)
@@ -48,7 +50,7 @@ async def login(
     if answer.status != 200 or code is None:
         raise answer.fault()
     say(_invitation(answer))
-    tokens = TokenEndpoint(settings.token_url or "", settings)
+    tokens = TokenEndpoint(settings.token_url or "", client)
     poll = {"grant_type": DEVICE_CODE, "device_code": code, **tokens.client_fields()}
     if proof is not None:
         poll["code_verifier"] = proof.verifier

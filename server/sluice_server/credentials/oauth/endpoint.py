@@ -17,8 +17,8 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import httpx
 
 from sluice_server.config import addresses
-from sluice_server.config.oauth import OAuth
 from sluice_server.credentials.oauth.account import Issued, token_text
+from sluice_server.credentials.oauth.client import Client
 from sluice_server.credentials.oauth.faults import (
     TokenError,
     TokenRefusedError,
@@ -94,12 +94,12 @@ class Answer(NamedTuple):
 
 
 class TokenEndpoint:
-    """Sends fields to one address, as the settings of a credential say."""
+    """Sends fields to one address, in the name of one client."""
 
-    def __init__(self, url: str, settings: OAuth) -> None:
+    def __init__(self, url: str, client: Client) -> None:
         check_address(url)
-        self._url = url
-        self._settings = settings
+        self.url = url
+        self.client = client
 
     async def send(self, fields: Mapping[str, str]) -> Answer:
         """Send fields and return what came back.
@@ -108,7 +108,7 @@ class TokenEndpoint:
             TokenUnavailableError: no answer, or a broken one.
             TokenRefusedError: a redirect, or an answer without bounds.
         """
-        request = self._request({**fields, **_revealed(self._settings.fields)})
+        request = self._request({**fields, **self.client.fields})
         # Reading the machine's authorities takes 20 ms, during which nobody else would be served.
         trusted = await asyncio.to_thread(httpx.create_ssl_context)
         try:
@@ -145,23 +145,22 @@ class TokenEndpoint:
 
     def client_fields(self) -> dict[str, str]:
         """Return id and secret of the client, where they are fields."""
-        settings, fields = self._settings, {}
-        if settings.client_auth == "body":
-            if settings.client_id is not None:
-                fields["client_id"] = settings.client_id
-            if settings.client_secret is not None:
-                fields["client_secret"] = settings.client_secret.get_secret_value()
+        client, fields = self.client, {}
+        if client.client_auth == "body":
+            if client.client_id is not None:
+                fields["client_id"] = client.client_id
+            if client.client_secret is not None:
+                fields["client_secret"] = client.client_secret
         return fields
 
     def _request(self, fields: Mapping[str, str]) -> httpx.Request:
-        settings = self._settings
-        headers = {"accept": "application/json", **_revealed(settings.headers)}
-        if settings.client_auth == "basic" and settings.client_id and settings.client_secret:
+        client = self.client
+        headers = {"accept": "application/json", **client.headers}
+        if client.client_auth == "basic" and client.client_id and client.client_secret:
             # RFC 6749 section 2.3.1: each half is form-encoded first.
-            secret = settings.client_secret.get_secret_value()
-            pair = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"
+            pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
             headers["authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        if settings.body == "json":
+        if client.body == "json":
             headers["content-type"] = "application/json"
             content = json.dumps(fields).encode()
         else:
@@ -169,7 +168,7 @@ class TokenEndpoint:
             content = urlencode(fields).encode()
         return httpx.Request(
             "POST",
-            self._url,
+            self.url,
             headers=headers,
             content=content,
             extensions={"timeout": TIMEOUT.as_dict()},
@@ -205,7 +204,3 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _revealed(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value.get_secret_value() for name, value in values.items()}

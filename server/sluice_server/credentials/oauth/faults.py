@@ -42,6 +42,11 @@ class TokenUnavailableError(TokenError):
         self.code = code
 
 
+def no_refresh_token() -> LoginNeededError:
+    """Return what it means when an account has none: nobody has logged in yet."""
+    return LoginNeededError("There is no refresh token.", code="no_account")
+
+
 LOGIN_CODES = frozenset(
     {
         # RFC 6749 section 5.2.

@@ -142,7 +142,8 @@ async def _keep(target: Target, issued: Issued, store: TokenStore) -> None:
 
 def _seeds(target: Target, before: Account) -> tuple[str, ...]:
     """Return what keeps a configured first refresh token from replacing the new account."""
-    seed = fingerprint(target.oauth.refresh_token)
+    first = target.oauth.refresh_token
+    seed = fingerprint(None if first is None else first.get_secret_value())
     return before.seeds if not seed or seed in before.seeds else (*before.seeds, seed)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from sluice_server.config.oauth import OAuth
 from sluice_server.credentials.oauth import pkce
 from sluice_server.credentials.oauth.account import Issued, token_text
+from sluice_server.credentials.oauth.client import Client
 from sluice_server.credentials.oauth.endpoint import TokenEndpoint
 from sluice_server.credentials.oauth.faults import TokenRefusedError
 from sluice_server.credentials.oauth.redirect import listening
@@ -28,9 +30,8 @@ async def login(settings: OAuth, say: Callable[[str], None]) -> Issued:
         OSError: the port for the browser's return is taken.
     """
     proof = pkce.proof()
-    endpoint = TokenEndpoint(
-        settings.token_url or KEY_URL, settings.model_copy(update={"body": "json"})
-    )
+    client = replace(Client.of(settings), body="json")
+    endpoint = TokenEndpoint(settings.token_url or KEY_URL, client)
     async with listening(settings.redirect_port) as (page, back):
         query = urlencode(
             {

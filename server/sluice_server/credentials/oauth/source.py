@@ -1,18 +1,15 @@
-"""The access token of one credential: renewed ahead of its end, by one for all.
+"""The access token of one credential: renewed ahead of its end, once for all calls.
 
-However many calls need a token, one task of this process renews it; of several
-replicas, one that holds the lock, while the others wait for what it keeps. A new
-token is kept before it is used, because the refresh token that came with it may be
-the only one that the server still takes.
+However many calls need a token, one task of this process has it renewed, and the next
+one only after that. When that is, what callers get meanwhile, and what is told of
+failures is decided here; the renewal itself is in `renewal`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,21 +18,16 @@ from pydantic import SecretStr
 
 from sluice_server.credentials.oauth import timing
 from sluice_server.credentials.oauth.account import Account
-from sluice_server.credentials.oauth.endpoint import LONGEST_EXCHANGE_SECONDS
 from sluice_server.credentials.oauth.faults import (
     LoginNeededError,
     TokenError,
     TokenRefusedError,
     TokenUnavailableError,
 )
-from sluice_server.credentials.oauth.grants.grant import Grant
-from sluice_server.credentials.oauth.store import TokenStore, TokenStoreError
+from sluice_server.credentials.oauth.renewal import Renewer
+from sluice_server.credentials.oauth.store import TokenStoreError
 from sluice_server.errors import ProviderCredentialRejectedError, ProviderUnavailableError
-from sluice_server.state.locks import SharedValues
 from sluice_server.telemetry import names
-
-LOCK_SECONDS = LONGEST_EXCHANGE_SECONDS + 30.0
-"""How long a lost replica keeps the others from renewing; longer than a renewal takes."""
 
 RECHECK_SECONDS = 5.0
 """How often an account that needs a login is looked up again: a login happens outside."""
@@ -44,10 +36,8 @@ FORCED_PAUSE_SECONDS = 30.0
 """Shortest time between renewals because the provider refused a token: one that refuses
 new tokens too has another reason."""
 
-_POLL_SECONDS = 0.1
 _CLOSE_SECONDS = 10.0
 _LONGEST_TIMER_SECONDS = 86_400.0
-_SAVE_PAUSES = (0.1, 0.5, 2.0)
 
 _log = structlog.get_logger("sluice.credentials")
 
@@ -77,31 +67,25 @@ class OAuthSource:
         self,
         name: str,
         *,
-        grant: Grant,
-        store: TokenStore,
-        values: SharedValues,
-        default_lifetime: float,
-        first_refresh_token: SecretStr | None = None,
+        renewer: Renewer,
+        remedy: str,
         clock: Callable[[], float] = time.time,
-        factor: float | None = None,
+        factor: float = 1.0,
     ) -> None:
-        """Take `provider/credential` as the name; `factor` replaces the jitter."""
+        """Take `provider/credential` as the name; `factor` is the jitter of `timing`.
+
+        `remedy` is what a person does when the account is gone, as a sentence.
+        """
         self.name = name
-        self._grant = grant
-        self._store = store
-        self._values = values
-        self._default_lifetime = default_lifetime
-        self._first = first_refresh_token
+        self._renewer = renewer
+        self._remedy = remedy
         self._clock = clock
-        self._factor = timing.spread() if factor is None else factor
+        self._factor = factor
         self._account: Account | None = None
         self._secret: SecretStr | None = None
         self._usable_until = 0.0
         self._renew_at: float | None = 0.0
-        self._stored = Account()
-        self._unsaved: Account | None = None
         self._task: asyncio.Task[None] | None = None
-        self._exchanging = False
         self._timer: asyncio.TimerHandle | None = None
         self._fault: TokenError | None = None
         self._failures = 0
@@ -173,8 +157,8 @@ class OAuthSource:
             self._timer.cancel()
         if self._task is None:
             return
-        if self._exchanging:
-            await asyncio.wait((self._task,), timeout=_CLOSE_SECONDS)
+        self._renewer.abandon()
+        await asyncio.wait((self._task,), timeout=_CLOSE_SECONDS)
         self._task.cancel()
         await asyncio.wait((self._task,))
 
@@ -219,144 +203,23 @@ class OAuthSource:
         self._schedule()
 
     async def _renew(self, refused: str | None) -> None:
-        if self._unsaved is None and await self._adopted(refused):
-            return
-        async with self._alone(refused) as ours:
-            if not ours:
+        if self._renewer.unsaved is None:
+            # Often somebody else has renewed; then nothing needs to be started.
+            kept = await self._renewer.look(refused)
+            if kept.usable:
+                self._take(kept.account)
+            if kept.ended:
+                raise kept.ended
+            if not kept.due:
                 return
-            await self._save_unsaved()
-            if not await self._adopted(refused):
-                await self._exchange()
-
-    @asynccontextmanager
-    async def _alone(self, refused: str | None) -> AsyncIterator[bool]:
-        """Be the only one that renews; yields False when another one did it meanwhile."""
-        key = f"oauth/lock/{self.name}"
-        deadline = time.monotonic() + LOCK_SECONDS + 5.0
-        while (token := await self._lock(key)) is None:
-            if time.monotonic() >= deadline:
-                raise TokenUnavailableError("Another replica has been renewing for too long.")
-            await asyncio.sleep(_POLL_SECONDS)
-            if self._unsaved is None and await self._adopted(refused):
-                yield False
-                return
-        try:
-            # What can be asked for twice needs no second lock.
-            account = self._grant.from_account
-            async with self._store.alone(self.name) if account else contextlib.nullcontext():
-                yield True
-        finally:
-            # A lock that cannot be given back ends by itself.
-            with contextlib.suppress(ConnectionError):
-                await self._values.unlock(key, token)
-
-    async def _lock(self, key: str) -> str | None:
-        """Take the lock; without the shared state only what can be asked for twice goes on."""
-        try:
-            return await self._values.lock(key, ttl=LOCK_SECONDS)
-        except ConnectionError:
-            if self._grant.from_account:
-                raise TokenUnavailableError("The shared state cannot be reached.") from None
-            return ""
-
-    async def _load(self) -> Account | None:
-        try:
-            return await self._store.load(self.name)
-        except TokenStoreError:
-            if self._grant.from_account:
-                raise
-            return None
-
-    async def _adopted(self, refused: str | None) -> bool:
-        """Take what the store has, if it is good and not due.
-
-        Raises:
-            LoginNeededError: the server ended the account, as whoever asked it has noted.
-        """
-        self._stored = (await self._load() or Account()).seeded(self._first)
-        account, now = self._stored, self._clock()
-        usable = (
-            account.access_token is not None
-            and account.access_token != refused
-            and now < timing.usable_until(account)
-        )
-        if usable:
-            self._take(account)
-        if account.login_needed:
-            raise LoginNeededError(
-                f"The account has ended ({account.login_needed}).", code=account.login_needed
+        account, asked = await self._renewer.renew(refused)
+        self._take(account)
+        if asked:
+            self._refreshes += 1
+            self._refreshed_at = account.issued_at
+            _log.info(
+                names.CREDENTIAL_REFRESHED, credential=self.name, expires_at=account.expires_at
             )
-        due = timing.renew_at(account, self._factor)
-        return usable and (due is None or now < due)
-
-    async def _exchange(self) -> None:
-        before = self._stored
-        account = before
-        self._exchanging = True
-        try:
-            if self._grant.from_account and before.refresh_token is not None:
-                account = before.asking(self._clock())
-                await self._store.save(self.name, account)
-            _step("asking")
-            try:
-                issued = await self._grant.fetch(account)
-            except LoginNeededError as fault:
-                if not self._grant.from_account:
-                    # Nobody logs in there; an assertion may be better next time.
-                    raise TokenRefusedError(str(fault), code=fault.code) from None
-                await self._end(account, fault, interrupted=before.asked_at is not None)
-                raise
-            _step("received")
-            now = self._clock()
-            renewed = account.given(issued, now=now, default_lifetime=self._default_lifetime)
-            await self._keep(renewed)
-            _step("kept")
-        finally:
-            self._exchanging = False
-        if issued.access_token is None:
-            raise TokenUnavailableError("The token endpoint's answer holds no access token.")
-        self._take(renewed)
-        self._refreshes += 1
-        self._refreshed_at = now
-        _log.info(names.CREDENTIAL_REFRESHED, credential=self.name, expires_at=renewed.expires_at)
-
-    async def _end(self, account: Account, fault: LoginNeededError, *, interrupted: bool) -> None:
-        """Note that the account is gone, so that nobody asks again."""
-        if account.refresh_token is None:
-            return  # Nothing to note: there was no account yet.
-        if interrupted:
-            _log.warning(
-                names.CREDENTIAL_LOGIN_NEEDED,
-                credential=self.name,
-                message="An earlier renewal ended before its answer was kept.",
-            )
-        await self._store.save(self.name, account.ended(fault.code))
-
-    async def _keep(self, account: Account) -> None:
-        """Keep what was received, and do not give up easily: it may be the only copy."""
-        self._unsaved = account
-        for pause in (*_SAVE_PAUSES, None):
-            try:
-                await self._store.save(self.name, account)
-            except TokenStoreError:
-                if not self._grant.from_account:
-                    self._unsaved = None
-                    return
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                self._unsaved = None
-                return
-
-    async def _save_unsaved(self) -> None:
-        """Keep what could not be kept before, unless the account has moved on."""
-        if self._unsaved is None:
-            return
-        stored = await self._store.load(self.name)
-        if stored is None or stored.generation < self._unsaved.generation:
-            await self._store.save(self.name, self._unsaved)
-        self._unsaved = None
 
     def _take(self, account: Account) -> None:
         token = account.access_token
@@ -415,7 +278,7 @@ class OAuthSource:
 
     def _said(self) -> str:
         if isinstance(self._fault, LoginNeededError | TokenRefusedError):
-            return f"{self._fault} {self._grant.remedy}"
+            return f"{self._fault} {self._remedy}"
         return str(self._fault or "")
 
     def _error(self) -> ProviderCredentialRejectedError | ProviderUnavailableError:
@@ -425,7 +288,3 @@ class OAuthSource:
             return ProviderCredentialRejectedError(message, provider_code=fault.code or None)
         wait = max(0.0, self._not_before - self._clock())
         return ProviderUnavailableError(message, retry_after=wait or None)
-
-
-def _step(name: str) -> None:
-    """Mark a moment of a renewal; tests end the process here."""

@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sluice_server.credentials.oauth.account import (
     Account,
@@ -24,9 +25,10 @@ from sluice_server.credentials.oauth.account import (
 )
 from sluice_server.state.locks import SharedValues
 
+LOCK_SECONDS = 100.0
+"""How long a lost holder of a shared lock keeps the others away; longer than a renewal takes."""
+
 _LOCK_POLL_SECONDS = 0.05
-_SHARED_LOCK_SECONDS = 120.0
-"""Longer than a renewal takes."""
 
 _LARGEST_FILE_BYTES = 1024 * 1024
 
@@ -35,8 +37,25 @@ class TokenStoreError(Exception):
     """The store cannot be read or written. Says where and why, never what."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where another process finds a store."""
+
+    kind: Literal["directory", "redis"]
+    address: str = field(repr=False)
+    """A path, or an address of a Redis, which may hold a password."""
+
+
+def _no_end() -> None:
+    """Wait as long as it takes."""
+
+
 class TokenStore(Protocol):
     """Keeps accounts by name (`provider/credential`)."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where another process finds it; None: only this process has it."""
 
     async def load(self, name: str) -> Account | None:
         """Return the account; None when there is none yet.
@@ -52,8 +71,17 @@ class TokenStore(Protocol):
             TokenStoreError: it cannot be written.
         """
 
-    def alone(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Keep other processes that use this very store from changing the account."""
+    def alone(
+        self, name: str, between_tries: Callable[[], None] = _no_end
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Keep others that use this very store from changing the account.
+
+        `between_tries` is called while another one does, and ends the waiting by raising:
+        a cancellation could come in the moment in which the lock was taken.
+
+        Raises:
+            TokenStoreError: there is no way to keep them away.
+        """
 
     def describe(self, name: str) -> str:
         """Return where the account is kept, for people."""
@@ -74,6 +102,11 @@ class FileTokenStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
+    @property
+    def place(self) -> Place | None:
+        """The directory."""
+        return Place("directory", str(self._directory))
+
     async def load(self, name: str) -> Account | None:
         """Return the newer of the file and of what a crash left beside it."""
         return await asyncio.to_thread(self._load, name)
@@ -83,7 +116,9 @@ class FileTokenStore:
         await asyncio.to_thread(self._save, name, account)
 
     @asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[None]:
+    async def alone(
+        self, name: str, between_tries: Callable[[], None] = _no_end
+    ) -> AsyncIterator[None]:
         """Hold a lock on a file; the system drops it when the process ends."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,6 +130,8 @@ class FileTokenStore:
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
+                _step("waiting")
+                between_tries()
                 await asyncio.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:
@@ -164,8 +201,15 @@ class FileTokenStore:
 class SharedTokenStore:
     """Accounts in the shared state; also the memory of what need not outlive the process."""
 
-    def __init__(self, values: SharedValues) -> None:
+    def __init__(self, values: SharedValues, redis: str | None = None) -> None:
+        """Take the values, and the address of the Redis that holds them, if one does."""
         self._values = values
+        self._redis = redis
+
+    @property
+    def place(self) -> Place | None:
+        """The Redis; None for memory."""
+        return None if self._redis is None else Place("redis", self._redis)
 
     async def load(self, name: str) -> Account | None:
         """Return the account."""
@@ -186,14 +230,18 @@ class SharedTokenStore:
             raise TokenStoreError("The shared state cannot be written.") from error
 
     @asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[None]:
+    async def alone(
+        self, name: str, between_tries: Callable[[], None] = _no_end
+    ) -> AsyncIterator[None]:
         """Hold a lock in the shared state; it ends by itself when its holder is lost."""
         key = f"oauth/store/{name}"
         try:
             while True:
-                token = await self._values.lock(key, ttl=_SHARED_LOCK_SECONDS)
+                token = await self._values.lock(key, ttl=LOCK_SECONDS)
                 if token is not None:
                     break
+                _step("waiting")
+                between_tries()
                 await asyncio.sleep(_LOCK_POLL_SECONDS)
         except ConnectionError as error:
             raise TokenStoreError("The shared state cannot be reached.") from error
@@ -206,6 +254,22 @@ class SharedTokenStore:
     def describe(self, name: str) -> str:
         """Return the name of the shared value."""
         return f"the shared state, as {_key(name)}"
+
+
+@asynccontextmanager
+async def opened(place: Place) -> AsyncIterator[TokenStore]:
+    """Open the store that another process described."""
+    if place.kind == "directory":
+        yield FileTokenStore(Path(place.address))
+        return
+    # Only those who share state need what it takes.
+    from sluice_server.state.redis.values import RedisValues
+
+    values = RedisValues(place.address)
+    try:
+        yield SharedTokenStore(values, place.address)
+    finally:
+        await values.aclose()
 
 
 def _key(name: str) -> str:
@@ -226,4 +290,4 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _step(name: str) -> None:
-    """Mark a moment of a save; tests end the process here."""
+    """Mark a moment of a lock or a save; tests stop the process here."""

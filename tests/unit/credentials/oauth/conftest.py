@@ -53,17 +53,18 @@ async def make(clock: Clock, tmp_path: Path, server: TokenServer) -> AsyncIterat
         *,
         values: SharedValues = alone,
         store: TokenStore | None = None,
+        credential: str = "team",
     ) -> OAuthSource:
         source = build(
             "up",
-            "team",
+            credential,
             settings or server.settings(),
             values,
             store or FileTokenStore(tmp_path),
             environ={},
+            clock=clock,
+            factor=1.0,
         )
-        source._clock = clock
-        source._factor = 1.0
         made.append(source)
         return source
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from sluice_server.config.oauth import OAuth
-from sluice_server.credentials.oauth import source, store
+from sluice_server.credentials.oauth import renewal, store
 from sluice_server.credentials.oauth.build import build
 from sluice_server.errors import ProviderCredentialRejectedError
 from sluice_server.state.memory import MemoryValues
@@ -27,7 +27,7 @@ def die_at(step: str, number: int) -> None:
         if name == step and left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    source._step = store._step = reached
+    renewal._step = store._step = reached
 
 
 async def renew(url: str, directory: str) -> None:

@@ -374,6 +374,7 @@ async def test_no_secret_shows(make: Make, server: TokenServer) -> None:
     settings = server.settings(client_secret="hidden-secret")
     source = make(settings)
     await source.secret()
-    text = f"{source!r} {source.state!r} {settings!r} {source._account!r} {source._stored!r}"
+    kept = await source._renewer.look(None)
+    text = f"{source!r} {source.state!r} {settings!r} {source._account!r} {kept!r}"
     for secret in ("access-1", "refresh-1", FIRST, "hidden-secret"):
         assert secret not in text

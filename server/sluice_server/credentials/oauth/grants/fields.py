@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluice_server.config.oauth import OAuth
 from sluice_server.credentials.oauth.account import Account, Issued
 from sluice_server.credentials.oauth.endpoint import TokenEndpoint
-from sluice_server.credentials.oauth.faults import LoginNeededError
+from sluice_server.credentials.oauth.faults import LoginNeededError, no_refresh_token
 from sluice_server.credentials.oauth.grants.assertion import Assertion
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -32,7 +31,7 @@ class RefreshToken:
     async def fetch(self, account: Account) -> Issued:
         """Send the refresh token."""
         if account.refresh_token is None:
-            raise LoginNeededError("There is no refresh token.", code="no_account")
+            raise no_refresh_token()
         return await self.endpoint.tokens(
             {
                 "grant_type": "refresh_token",
@@ -119,11 +118,6 @@ class StoredKey:
     async def fetch(self, account: Account) -> Issued:
         """Ask for a login."""
         raise LoginNeededError("There is no usable key.", code="no_account")
-
-
-def assertion_of(settings: OAuth) -> Assertion:
-    """Return where the settings say that assertions come from."""
-    return Assertion(settings.assertion_file, settings.assertion_command or ())
 
 
 def _scope(scopes: tuple[str, ...]) -> Mapping[str, str]:
