@@ -146,12 +146,13 @@ class FileTokenStore:
         return self._directory / (name.replace("/", ".") + ending)
 
     def _load(self, name: str) -> Account | None:
-        found = [self._read(self._path(name, ending)) for ending in (".json", ".next")]
-        accounts = [item for item in found if isinstance(item, Account)]
+        # In this order: whoever is renaming one over the other meanwhile hides neither.
+        left, kept = (self._read(self._path(name, ending)) for ending in (".next", ".json"))
+        accounts = [item for item in (left, kept) if isinstance(item, Account)]
         if accounts:
             return max(accounts, key=lambda account: account.generation)
-        if isinstance(found[0], UnreadableAccountError):
-            raise TokenStoreError(f"{self._path(name)} {found[0]}; it is left as it is.")
+        if isinstance(kept, UnreadableAccountError):
+            raise TokenStoreError(f"{self._path(name)} {kept}; it is left as it is.")
         return None
 
     def _read(self, path: Path) -> Account | UnreadableAccountError | None:

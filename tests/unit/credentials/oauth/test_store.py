@@ -54,6 +54,26 @@ async def test_a_complete_newer_copy_is_taken(tmp_path: Path) -> None:
     assert (await store.load(NAME) or Account()).refresh_token == "newest"
 
 
+async def test_a_copy_that_becomes_the_file_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads while another process ends a save gets the newer account, too."""
+    store = FileTokenStore(tmp_path)
+    await store.save(NAME, Account(generation=2, refresh_token="old"))
+    beside = tmp_path / "up.team.next"
+    beside.write_bytes(encode(ACCOUNT))
+    read = store._read
+
+    def read_and_rename(path: Path) -> Account | ValueError | None:
+        found = read(path)
+        if beside.exists():
+            beside.replace(tmp_path / "up.team.json")
+        return found
+
+    monkeypatch.setattr(store, "_read", read_and_rename)
+    assert await store.load(NAME) == ACCOUNT
+
+
 @pytest.mark.parametrize("left", [b"", b'{"version": 1', encode(Account(generation=1))])
 async def test_a_torn_or_older_copy_is_not_taken(tmp_path: Path, left: bytes) -> None:
     """Half a file, or one from before, changes nothing."""
