@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -167,35 +167,47 @@ async def test_a_restart_goes_on_with_the_rotated_token(
     assert set(modes_below(tmp_path)) == {0o600}
 
 
-async def test_a_kill_during_a_refresh_keeps_the_account(
-    provider: LimitedProvider, tokens: TokenServer, tmp_path: Path
-) -> None:
-    """Killed before the server looked, or after the new token was first used: the account lives."""
-    config = account(provider, tokens, tmp_path)
-    tokens.gate = Gate()
+async def killed_when(config: Config, happens: Callable[[], Awaitable[object]]) -> None:
+    """Start a server, call it, and kill it at a moment of that call."""
     async with server_process(config) as process, stub_to(process.channel_target) as stub:
         call = stub.Generate(request())
-        await tokens.gate.reached.wait()
+        await happens()
         process.signal(signal.SIGKILL)
         await process.wait()
         call.cancel()
-    held = await tokens.upstream.request()
-    await held.disconnected.wait()
-    tokens.gate.open()
-    assert not tokens.granted
 
-    provider.gate = Gate()
-    async with server_process(config) as process, stub_to(process.channel_target) as stub:
-        call = stub.Generate(request())
-        # The provider has seen the new access token, so the new refresh token must be safe.
-        await provider.arrived(1)
-        process.signal(signal.SIGKILL)
-        await process.wait()
-        call.cancel()
-    provider.gate.open()
-    tokens.expire()
-    async with running(config) as server:
-        assert await generate(server) == ["Hello"]
+
+@pytest.mark.parametrize("kept_in", ["files", "redis"])
+async def test_a_kill_during_a_refresh_keeps_the_account(
+    provider: LimitedProvider, tokens: TokenServer, tmp_path: Path, kept_in: str
+) -> None:
+    """Killed before or after the authorization server has decided, or after the token's first use.
+
+    After the decision the old refresh token is worth nothing, and the new one is on its way.
+    """
+    config = account(provider, tokens, tmp_path)
+    with redis_server() if kept_in == "redis" else contextlib.nullcontext() as redis:
+        if redis is not None:
+            config["state"] = {"redis": redis.url}
+        for where in ("gate", "answer_gate"):
+            gate = Gate()
+            setattr(tokens, where, gate)
+            await killed_when(config, gate.reached.wait)
+            async with running(config) as server:
+                answer = asyncio.create_task(generate(server))
+                gate.open()
+                assert await answer == ["Hello"]
+            setattr(tokens, where, None)
+            tokens.expire()
+        assert tokens.granted == 2
+
+        # A call with the old token, and one with the new: what came with that must be safe now.
+        calls = len(provider.arrivals)
+        await killed_when(config, lambda: provider.arrived(calls + 2))
+        assert tokens.granted == 3
+        tokens.expire()
+        async with running(config) as server:
+            assert await generate(server) == ["Hello"]
     assert not tokens.needs_login
     assert not any(exchange.error for exchange in tokens.exchanges)
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-from tests.support.replies import Gate, Reply, json_body
+from tests.support.replies import Gate, Reply, Step, json_body
 from tests.support.upstream import Request, Upstream
 
 CLIENT_ID = "client-of-the-tests"
@@ -50,8 +50,8 @@ class TokenServer:
     """Whether a refresh gives a new refresh token and spends the old one."""
     gate: Gate | None = None
     """Where requests wait before they are looked at, when set; nothing is spent before."""
-    answer_gate: Gate | None = None
-    """Where answers wait after tokens were given out, when set: what was sent is spent."""
+    answer_gate: Step | None = None
+    """What answers wait for after tokens were given out, when set: what was sent is spent."""
     failure: Reply | None = None
     """What is answered instead of anything else, when set."""
     exchanges: list[Exchange] = field(default_factory=list)

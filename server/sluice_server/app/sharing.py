@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from pydantic import SecretStr
+
 from sluice_server.config import settings
 from sluice_server.state.locks import SharedValues
 from sluice_server.state.memory import MemoryQuotaStore, MemoryValues
@@ -20,8 +22,8 @@ class Sharing(NamedTuple):
 
     store: QuotaStore
     values: SharedValues
-    shared: bool
-    """Other replicas may see it."""
+    redis: SecretStr | None
+    """Address under which other replicas see it; None: none do."""
 
 
 def open_state(
@@ -29,7 +31,7 @@ def open_state(
 ) -> Sharing:
     """Open it, and close it with the stack; `on_change` is told when Redis goes and comes."""
     if configured.redis is None:
-        sharing = Sharing(MemoryQuotaStore(), MemoryValues(), shared=False)
+        sharing = Sharing(MemoryQuotaStore(), MemoryValues(), None)
     else:
         url = configured.redis.get_secret_value()
         remote = RedisValues(url)
@@ -37,7 +39,7 @@ def open_state(
         sharing = Sharing(
             SharedQuotaStore(RedisQuotaStore(url), on_change=on_change),
             SteadyValues(remote),
-            shared=True,
+            configured.redis,
         )
     stack.push_async_callback(sharing.store.aclose)
     return sharing

@@ -75,7 +75,8 @@ def _source(provider: str, entry: settings.Credential, sharing: Sharing) -> Secr
     if entry.oauth is None:
         return source_of(entry)
     # Replicas that share anything share accounts: a refresh token often works once.
-    store = SharedTokenStore(sharing.values) if sharing.shared else None
+    redis = sharing.redis
+    store = SharedTokenStore(sharing.values, redis.get_secret_value()) if redis else None
     return oauth_source(provider, entry.name, entry.oauth, sharing.values, store)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from sluice_server.config.oauth import OAuth
 from sluice_server.credentials.oauth import timing
 from sluice_server.credentials.oauth.client import Client
+from sluice_server.credentials.oauth.courier.dispatch import Courier
+from sluice_server.credentials.oauth.courier.handover import Job
 from sluice_server.credentials.oauth.endpoint import TokenEndpoint
 from sluice_server.credentials.oauth.grants.assertion import Assertion
 from sluice_server.credentials.oauth.grants.fields import (
@@ -63,7 +65,7 @@ def build(
     grant = _grant(provider_name, settings, environ)
     factor = timing.spread() if factor is None else factor
     first = settings.refresh_token
-    renewal = Renewal(
+    here = Renewal(
         name,
         grant=grant,
         store=store,
@@ -72,7 +74,21 @@ def build(
         clock=clock,
         factor=factor,
     )
-    return OAuthSource(name, renewer=renewal, remedy=grant.remedy, clock=clock, factor=factor)
+    renewer: Renewal | Courier = here
+    if isinstance(grant, RefreshToken) and store.place is not None:
+        # It may be taken once; then its answer must not be lost with this process.
+        job = Job(
+            name=name,
+            place=store.place,
+            url=grant.endpoint.url,
+            client=grant.endpoint.client,
+            scopes=grant.scopes,
+            default_lifetime=settings.default_lifetime_seconds,
+            factor=factor,
+            first_refresh_token=None if first is None else first.get_secret_value(),
+        )
+        renewer = Courier(here, job, clock=clock)
+    return OAuthSource(name, renewer=renewer, remedy=grant.remedy, clock=clock, factor=factor)
 
 
 def file_store(settings: OAuth, environ: Mapping[str, str]) -> FileTokenStore:

@@ -1,7 +1,8 @@
 """One renewal of one account: alone, once, and kept before anybody uses it.
 
-The only code that sends a refresh token. Whoever runs it says what came of it, as nothing
-is logged here. When to renew, and for whom, is `source`'s business.
+The only code that sends a refresh token. It runs in the server, or for accounts that
+must not be lost with it in a process of its own (`courier`); whoever runs it says what
+came of it, as nothing is logged here. When to renew, and for whom, is `source`'s business.
 """
 
 from __future__ import annotations
