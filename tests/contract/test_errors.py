@@ -12,7 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from sluice.v1.error_reason_pb2 import ErrorReason
 from sluice_server import errors
-from sluice_server.edge.status import DOMAIN, PUSHBACK, Refusal, refusal
+from sluice_server.edge.pushback import PUSHBACK, Standing
+from sluice_server.edge.status import DOMAIN, Refusal, refusal
 from sluice_server.errors import FieldViolation, SluiceError
 
 _PROTO = Path(__file__).resolve().parents[2] / "proto/sluice/v1/error_reason.proto"
@@ -165,9 +166,9 @@ def test_known_wait_is_told_to_people_and_libraries(leaf: type[SluiceError]) -> 
 def test_libraries_do_not_try_again_after_output() -> None:
     """Once output was delivered, no library may send the request again by itself."""
     error = errors.StreamTruncatedError("It broke.", retry_after=1.0)
-    error.output_characters = 5
+    refused = refusal(error, generation_id="g", standing=Standing(delivered=True))
 
-    assert dict(refusal(error, generation_id="g").trailers)[PUSHBACK] == "-1"
+    assert dict(refused.trailers)[PUSHBACK] == "-1"
 
 
 @pytest.mark.parametrize(

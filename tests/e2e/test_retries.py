@@ -126,7 +126,7 @@ async def test_the_providers_delay_is_kept(upstream: Upstream) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_long_delay_is_told_instead_of_waited(upstream: Upstream, status: int) -> None:
-    """A provider that wants more than the longest delay is not waited for inside the call."""
+    """A provider that wants more than the longest delay is waited for nowhere inside the call."""
     headers = [("retry-after", "23")]
     code = "rate_limit_exceeded" if status == 429 else None
     upstream.reply(failure(status, headers=headers, code=code))
@@ -135,8 +135,7 @@ async def test_a_long_delay_is_told_instead_of_waited(upstream: Upstream, status
         got = await collect_failure(server.stub.Generate(request()))
     assert time.monotonic() - began < SOON
     assert got.retry_seconds == pytest.approx(23, abs=0.5)
-    assert got.pushback is not None
-    assert 22_000 < int(got.pushback) <= 23_000
+    assert got.pushback == "-1"
     assert len(upstream.requests) == 1
 
 

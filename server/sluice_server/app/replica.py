@@ -173,7 +173,10 @@ class App:
             on_retry_refused=self.metrics.retry_refused,
         )
         self._runner = RpcRunner(
-            callers=Callers(configured.callers), ledger=self._ledger, tracing=trace
+            callers=Callers(configured.callers),
+            ledger=self._ledger,
+            tracing=trace,
+            max_delay_seconds=configured.attempts.max_delay_seconds,
         )
         servicer = GatewayServicer(
             self._runner,

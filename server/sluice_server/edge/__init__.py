@@ -7,6 +7,7 @@
 | rpc        | what every RPC has in common, from its head to its log line  |
 | validation | whether a request keeps the contract                         |
 | status     | errors to gRPC statuses with details                         |
+| pushback   | what client libraries are told about trying again            |
 | callers    | who is calling                                               |
 | health     | our health to gRPC's health protocol                         |
 | management | the HTTP port with /metrics                                  |

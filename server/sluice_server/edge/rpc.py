@@ -11,6 +11,7 @@ call. Health and reflection stay outside, and so out of the access log.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 import traceback
@@ -23,6 +24,7 @@ import structlog
 from pydantic import SecretStr
 
 from sluice_server.edge.callers import Callers
+from sluice_server.edge.pushback import Standing
 from sluice_server.edge.status import refusal
 from sluice_server.engine.exchange import deadline_passed
 from sluice_server.errors import (
@@ -82,6 +84,8 @@ class Rpc:
             )
         return self.priority == "low"
 
+    no_wait: bool = False
+    """The caller asked to fail instead of waiting for quota."""
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -89,7 +93,11 @@ class Rpc:
 class RpcRunner:
     """Runs handlers, and knows which RPCs are open."""
 
-    def __init__(self, *, callers: Callers, ledger: Ledger, tracing: Tracing) -> None:
+    def __init__(
+        self, *, callers: Callers, ledger: Ledger, tracing: Tracing, max_delay_seconds: float
+    ) -> None:
+        """`max_delay_seconds`: waits inside a call that are longer are told instead."""
+        self._max_delay = max_delay_seconds
         self._callers = callers
         self._ledger = ledger
         self._tracing = tracing
@@ -166,7 +174,9 @@ class RpcRunner:
             del self._open[task]
             if not self._open:
                 self._idle.set()
-        status = refusal(failure, generation_id=rpc.record.generation_id)
+        status = refusal(
+            failure, generation_id=rpc.record.generation_id, standing=self._standing(rpc)
+        )
         await context.abort(status.code, status.message, status.trailers)
         raise AssertionError("abort always raises")
 
@@ -177,6 +187,15 @@ class RpcRunner:
                 retry_after=DRAIN_RETRY_SECONDS,
             )
         return self._callers.identify(metadata)
+
+    def _standing(self, rpc: Rpc) -> Standing:
+        now = time.monotonic()
+        return Standing(
+            delivered=rpc.record.messages > 0,
+            left=math.inf if rpc.deadline is None else rpc.deadline - now,
+            patience=rpc.started + self._max_delay - now,
+            no_wait=rpc.no_wait,
+        )
 
     def _account(self, rpc: Rpc, code: str, failure: SluiceError | None) -> None:
         record = rpc.record

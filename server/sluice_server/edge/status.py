@@ -1,9 +1,8 @@
 """Errors to gRPC statuses, with google.rpc details. The only place that does it.
 
-Details travel in the trailer `grpc-status-details-bin` beside
-`grpc-retry-pushback-ms`, which stock clients obey (gRFC A6) although they
-ignore RetryInfo. Trailers are metadata: clients refuse more than 8 KiB of it by
-default, so everything here is bounded.
+Details travel in the trailer `grpc-status-details-bin`. Trailers are metadata:
+clients refuse more than 8 KiB of it by default, so everything here is bounded.
+What the trailer beside it tells client libraries is decided in `pushback`.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from google.protobuf import any_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from sluice_server.edge.pushback import NEW, PUSHBACK, Standing, pushback
 from sluice_server.errors import FieldViolation, QuotaViolation, SluiceError, UpstreamError
 
 DOMAIN = "sluice.v1"
-PUSHBACK = "grpc-retry-pushback-ms"
 
 MAX_MESSAGE_BYTES = 400
 """Bytes of the message in UTF-8. Each one outside ASCII takes three in
@@ -42,7 +41,7 @@ class Refusal:
     trailers: tuple[tuple[str, str | bytes], ...]
 
 
-def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
+def refusal(error: SluiceError, *, generation_id: str, standing: Standing = NEW) -> Refusal:
     """Return the status that tells `error` to the caller."""
     text = _cut(error.caller_message(), MAX_MESSAGE_BYTES)
     code = grpc.StatusCode[error.code]
@@ -79,9 +78,9 @@ def refusal(error: SluiceError, *, generation_id: str) -> Refusal:
         status_pb2.Status(code=code.value[0], message=text, details=map(_packed, details))
     )
     trailers = [*status.trailing_metadata]
-    pushback = _pushback(error)
-    if pushback is not None:
-        trailers.append((PUSHBACK, pushback))
+    told = pushback(error, standing)
+    if told is not None:
+        trailers.append((PUSHBACK, told))
     return Refusal(code, text, tuple(trailers))
 
 
@@ -91,20 +90,6 @@ def _quota(error: SluiceError) -> tuple[QuotaViolation, ...]:
         return error.quota
     subject = "/".join(filter(None, (error.provider, error.credential)))
     return (QuotaViolation(subject, str(error)),)
-
-
-def _pushback(error: SluiceError) -> str | None:
-    """Return what client libraries are told about trying again.
-
-    A known wait is passed on. Without one the gateway has spent its own
-    attempts, and a library that multiplied them would only add load.
-    """
-    if error.code not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
-        return None
-    delivered = isinstance(error, UpstreamError) and error.output_characters
-    if error.retryable and error.retry_after is not None and not delivered:
-        return str(int(error.retry_after * 1000))
-    return "-1"
 
 
 def _bad_request(violations: list[FieldViolation]) -> error_details_pb2.BadRequest:
