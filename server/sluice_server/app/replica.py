@@ -30,7 +30,7 @@ from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
 from sluice_server.edge.rpc import RpcRunner
-from sluice_server.edge.server import health_server, listen, main_server
+from sluice_server.edge.server import hang_up, health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
 from sluice_server.engine.aftermath import Aftermath
 from sluice_server.engine.attempt import Services
@@ -282,6 +282,7 @@ class App:
         server = main_server(configured.server, servicer, self._publisher.servicer)
         self._stack.push_async_callback(server.stop, None)
         self.listen_address = await listen(server, configured.listen, tls=configured.tls)
+        self._stack.callback(hang_up, self.listen_address)
         _log.info(
             names.SERVER_STARTED,
             version=sluice_server.__version__,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+
 import grpc
+import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -10,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.config import addresses, settings
 
-_MESSAGE_SLACK = 1024 * 1024
+MESSAGE_SLACK = 1024 * 1024
 """An answer is bounded by its content; the message around it is a little larger."""
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -33,7 +38,7 @@ def main_server(
             ("grpc.max_receive_message_length", configured.max_request_bytes),
             (
                 "grpc.max_send_message_length",
-                configured.max_whole_answer_bytes + _MESSAGE_SLACK,
+                configured.max_whole_answer_bytes + MESSAGE_SLACK,
             ),
             ("grpc.max_metadata_size", MAX_METADATA_BYTES),
             ("grpc.max_concurrent_streams", configured.max_concurrent_streams),
@@ -91,6 +96,40 @@ async def listen(server: grpc.aio.Server, address: str, *, tls: settings.Tls | N
     await server.start()
     host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
     return f"{host}:{port}"
+
+
+def hang_up(address: str) -> None:
+    """Cut every connection to the port at `address`; the server is stopped right after it.
+
+    A call that arrives at this moment must look like what it is: its connection is lost,
+    which is UNAVAILABLE, and client libraries take it elsewhere. A server that is stopped
+    ends it as CANCELLED instead, as though its caller had left, and no library tries that
+    again. gRPC cannot close connections alone, so it is done below it. What was written
+    before still arrives.
+    """
+    port = addresses.parse(address).port
+    try:
+        connections = psutil.Process().net_connections("tcp")
+    except psutil.Error:
+        # Where a platform does not tell, gRPC's own end has to do.
+        return
+    for connection in connections:
+        # A listening socket has no peer, and is gRPC's to close.
+        if connection.laddr.port == port and connection.raddr:
+            # Other threads close files and open new ones meanwhile.
+            with contextlib.suppress(OSError), _held(connection.fd) as held:
+                if held.getsockname()[1] == port:
+                    held.shutdown(socket.SHUT_RDWR)
+
+
+def _held(fd: int) -> socket.socket:
+    """Return a socket of our own on the same connection."""
+    duplicate = os.dup(fd)
+    try:
+        return socket.socket(fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        raise
 
 
 def _credentials(tls: settings.Tls) -> grpc.ServerCredentials:
