@@ -1,5 +1,6 @@
 # Sluice's tasks; `make help` lists them. Everything is pinned: Python packages
-# by requirements*.lock, Go tools by the versions below.
+# by requirements*.lock, Go tools by the versions below, Node packages by the
+# package-lock.json beside the tests that use them.
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -21,9 +22,13 @@ DEV     := $(VENV)/.dev
 GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION)
 
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
-LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK))
+LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
+
+NODE    := tests/e2e/node
+GRPC_JS := grpc-js-$(shell sed -n '/"node_modules\/@grpc\/grpc-js"/{n;s/.*"\([0-9.]*\)".*/\1/p;}' $(NODE)/package-lock.json 2>/dev/null)
 
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 
 # Settings of one machine; not committed.
 -include local.mk
@@ -31,7 +36,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e faults bench tools litellm redis precommit check
+	test test-unit test-contract test-e2e faults bench tools litellm redis node precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -57,11 +62,12 @@ define generate
 	$(BIN)/buf build -o /dev/null
 	rm -f clients/python/sluice/v1/*_pb2*
 	$(BIN)/buf generate
+	cp proto/sluice/v1/service_config.json clients/python/sluice/v1/
 	for module in `grep -L '^service ' proto/sluice/v1/*.proto | sed -e 's|^proto/||' -e 's|\.proto$$||'`; do \
 		rm -f clients/python/$${module}_pb2_grpc.py*; done
 endef
 
-proto: $(DEV) ## Generate the stubs from proto/
+proto: $(DEV) ## Generate the stubs from proto/, and copy the service config
 	$(generate)
 
 format: $(DEV) ## Format Python and proto files
@@ -85,6 +91,9 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		$(call locked_in,requirements.lock requirements-build.lock) -o requirements-dev.lock
 	$(UV_COMPILE) --excludes $(dir $(LITELLM_LOCK))excludes.txt \
 		$(dir $(LITELLM_LOCK))requirements.in -o $(LITELLM_LOCK)
+	@if command -v npm >/dev/null; then cd $(NODE) && $(if $(UPGRADE),rm -f package-lock.json &&) \
+		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET); \
+	else echo 'Node is missing: $(NODE)/package-lock.json stays as it is.' >&2; fi
 
 docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.config.reference docs/reference
@@ -130,7 +139,7 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
-test: tools litellm redis lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+test: tools litellm redis node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
 
 test-unit: $(DEV) redis ## Tests of single rooms
@@ -143,7 +152,7 @@ faults: $(DEV) ## Every fault of a provider in every dialect; without ARGS it al
 	$(BIN)/pytest tests/faults $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.faults.page docs/reference)
 
-test-e2e: $(DEV) tools litellm redis ## A real server against real upstreams
+test-e2e: $(DEV) tools litellm redis node ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: $(DEV) ## Measure against a bare relay on one pinned core
@@ -157,6 +166,16 @@ tools:
 else
 tools:
 	@echo 'Go is missing: tests that need grpcurl or grpc-health-probe will be skipped.' >&2
+endif
+
+ifneq ($(shell command -v npm 2>/dev/null),)
+node: $(TOOLS)/$(GRPC_JS)/.built ## Install gRPC's library for Node into .tools, for tests to call with (needs Node)
+else ifeq ($(CI),true)
+node:
+	@echo 'Node is missing, and without it the tests would skip what they must prove.' >&2; exit 1
+else
+node:
+	@echo 'Node is missing: tests with its gRPC library will be skipped.' >&2
 endif
 
 litellm: $(TOOLS)/$(LITELLM)/.built ## Build LiteLLM's proxy into .tools/bin, for tests to talk to
@@ -235,4 +254,15 @@ $(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)
 		install --quiet --no-deps --no-compile --require-hashes -r $(LITELLM_LOCK)
 	@mkdir -p $(TOOLS)/bin
 	ln -sf ../$(LITELLM)/bin/litellm $(TOOLS)/bin/litellm
+	@touch $@
+
+# The lock names no address: npm asks the registry that this machine uses, and
+# compares what it gets with the lock's hashes.
+$(TOOLS)/$(GRPC_JS)/.built: $(NODE)/package.json $(NODE)/package-lock.json
+	rm -rf $(TOOLS)/grpc-js-*
+	@mkdir -p $(TOOLS)/bin $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci $(NPM_QUIET)
+	ln -sf "`command -v node`" $(TOOLS)/bin/node
+	ln -sfn $(GRPC_JS)/node_modules $(TOOLS)/node_modules
 	@touch $@

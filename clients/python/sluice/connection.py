@@ -1,0 +1,58 @@
+"""How a channel to the gateway is set up: the options that every client should pass.
+
+    channel = grpc.insecure_channel("dns:///sluice:50051", options=channel_options())
+
+What gRPC's libraries do by themselves (try again, spread calls, watch health) is the
+service config, one file for all languages: `proto/sluice/v1/service_config.json`. What
+a service config cannot say (keepalive, sizes) stands here as constants, which clients
+in other languages repeat; `docs/guides/clients.md` has all values and their reasons.
+Nothing here opens a connection or looks at a call.
+"""
+
+from importlib import resources
+from typing import Final
+
+SERVICE_CONFIG: Final = (
+    resources.files("sluice.v1").joinpath("service_config.json").read_text("utf-8")
+)
+"""The service config as JSON."""
+
+KEEPALIVE_TIME_SECONDS: Final = 30
+"""Silence on a connection with calls on it after which the client pings the server. A
+server that is gone without a word is noticed, and its calls end as UNAVAILABLE. Thirty:
+proxies commonly cut a connection after 60 silent seconds. Servers disconnect clients that
+ping faster than `server.min_client_ping_seconds`, which is 10 unless set otherwise."""
+
+KEEPALIVE_TIMEOUT_SECONDS: Final = 20
+"""How long the answer to such a ping may take before the connection counts as lost.
+Twenty: gRPC's default, and the server's."""
+
+MAX_ANSWER_BYTES: Final = 33 * 1024 * 1024
+"""Largest message that the client takes. A server with default settings sends no larger
+one: `server.max_whole_answer_bytes` and 1 MiB around it. gRPC's own default of 4 MiB would
+fail large answers delivered whole."""
+
+MAX_RETRIED_REQUEST_BYTES: Final = 32 * 1024 * 1024
+"""Largest request that is kept until its first output, so that it can be sent again; a
+larger one is sent once. As much as a server with default settings takes
+(`server.max_request_bytes`), so that what it refuses as too large is not sent five times.
+gRPC's own default of 256 KiB would leave conversations with images or long documents
+without retries. Kept is a reference to the bytes that are sent, not a copy."""
+
+
+def channel_options() -> list[tuple[str, int | str]]:
+    """Return the options of a channel, for `grpc` and `grpc.aio` alike.
+
+    Of two options with the same name gRPC takes the first, so whatever shall be otherwise
+    goes before these: `[("grpc.keepalive_time_ms", 60_000), *channel_options()]`.
+    """
+    return [
+        ("grpc.service_config", SERVICE_CONFIG),
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.keepalive_permit_without_calls", 0),
+        # A model may think for minutes; by default pings stop after two without data.
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+        ("grpc.per_rpc_retry_buffer_size", MAX_RETRIED_REQUEST_BYTES),
+    ]
