@@ -20,6 +20,10 @@ KEPT = re.compile(
 LEFTOVER_SECONDS = 2.0
 """How long tasks may take to finish after a test; closing a channel needs a few turns."""
 
+# Tests start programs while gRPC's threads run. Under uvloop the hooks that it leaves for
+# forks crash some of them before they begin. It reads this when it is loaded.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item

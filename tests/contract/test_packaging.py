@@ -3,6 +3,7 @@
 Drift between the contract and its stubs is `make proto-check`'s to find.
 """
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_locks_pin_and_hash_everything_and_name_no_address(lock: Path) -> None:
 
     assert requirements
     assert [line for line in requirements if not _PIN.fullmatch(line)] == []
+
+
+def test_node_packages_are_pinned_and_hashed_and_name_no_address() -> None:
+    """What npm installs for tests is one version with a hash each, from no address at all."""
+    lock = json.loads((_ROOT / "tests/e2e/node/package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+
+    assert packages
+    for entry in packages.values():
+        assert re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", entry["version"])
+        assert entry["integrity"].startswith("sha512-")
+        assert "resolved" not in entry
 
 
 def test_locks_do_not_overlap() -> None:

@@ -74,6 +74,10 @@ class ServerProcess:
         """Ask it to drain and stop."""
         self.signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.signal(signal.SIGKILL)
+
     async def wait(self, within: float = STOP_SECONDS) -> int:
         """Wait for the end and return the exit code; raises TimeoutError when it does not end."""
         async with asyncio.timeout(within):
