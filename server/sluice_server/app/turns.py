@@ -36,5 +36,6 @@ def build(
             budget=RetryBudget(attempts.retry_budget, on_refused=on_retry_refused),
             base_delay=attempts.base_delay_seconds,
             max_delay=attempts.max_delay_seconds,
+            max_wait=configured.limits.max_wait_seconds,
         ),
     )

@@ -16,6 +16,7 @@ from sluice_server.engine.moves import AGAIN, CREDENTIAL, Moves
 from sluice_server.engine.planning import Target
 from sluice_server.engine.retry_budget import RetryBudget
 from sluice_server.errors import (
+    CallerLimitedError,
     ProviderCredentialRejectedError,
     ProviderQuotaExhaustedError,
     ProviderRateLimitedError,
@@ -41,6 +42,8 @@ class Rules:
     """Seconds; the longest delay before the first further attempt at one target."""
     max_delay: float
     """Seconds; the longest of all delays."""
+    max_wait: float
+    """Seconds; the longest wait for room."""
     draw: Callable[[], float] = random.random
     """Gives random numbers of [0, 1)."""
 
@@ -62,7 +65,11 @@ class Tries:
     """Walks through the targets of one turn."""
 
     def __init__(self, targets: Sequence[Target], rules: Rules, terms: Terms) -> None:
-        self._targets = targets
+        self._targets = list(targets)
+        self._first_round = len(targets)
+        """Places from here on are those of targets that were passed over, to wait there."""
+        self._patient = False
+        """The present target is to be waited for, whoever comes after it."""
         self._rules = rules
         self._terms = terms
         self._place = 0
@@ -90,7 +97,8 @@ class Tries:
     @property
     def may_wait(self) -> bool:
         """Tell whether the next try may wait for room: not where another target may have some."""
-        return self._place + 1 == len(self._targets) and not self._terms.no_wait
+        last = self._place + 1 >= self._first_round
+        return (last or self._patient) and not self._terms.no_wait
 
     def begin(self) -> int:
         """Count an upstream call; returns the number of the try."""
@@ -128,6 +136,12 @@ class Tries:
         """Move on after a failure; False where it is the caller's to know."""
         self.delay = 0.0
         self._forgive(error, attempt)
+        if self._passed_over(error, attempt):
+            if isinstance(error, CallerLimitedError):
+                # It has no more room anywhere else.
+                self._patient = True
+                return True
+            self._targets.append(self.target)
         if not self._left:
             return False
         if attempt.renewed and attempt.credential is not None:
@@ -155,6 +169,19 @@ class Tries:
             # Nobody was asked.
             self._left += 1
 
+    def _passed_over(self, error: SluiceError, attempt: Attempt) -> bool:
+        """Tell whether a target that will have room did not get the time for that.
+
+        Another one may have some now. Where it fails, or is not asked since it does, waiting
+        for this one is better than failing.
+        """
+        hasty = not attempt.admitted and not self.may_wait and not self._terms.no_wait
+        limited = isinstance(error, ProviderRateLimitedError | CallerLimitedError)
+        wait = error.retry_after
+        if not hasty or not limited or wait is None or wait > self._rules.max_wait:
+            return False
+        return not self._too_late(wait)
+
     def _next_credential(self, attempt: Attempt) -> bool:
         if attempt.credential is None:
             return False
@@ -169,8 +196,9 @@ class Tries:
     def _next_target(self) -> bool:
         for place in range(self._place + 1, len(self._targets)):
             provider = self._at(place)
-            # A second model of a provider is more load for it.
-            if provider not in self._asked or self._rules.budget.take(provider):
+            # A second model of a provider is more load for it; one that was passed over is not.
+            passed_over = place >= self._first_round
+            if passed_over or provider not in self._asked or self._rules.budget.take(provider):
                 self._move_on(place)
                 return True
         return False
@@ -180,8 +208,7 @@ class Tries:
             # It waited for as long as it may.
             return False
         delay = self._delay(error)
-        deadline = self._terms.deadline
-        if delay is None or (deadline is not None and time.monotonic() + delay >= deadline):
+        if delay is None or self._too_late(delay):
             return False
         limited = isinstance(error, ProviderRateLimitedError)
         if limited and self._terms.no_wait:
@@ -202,11 +229,17 @@ class Tries:
         most = min(rules.max_delay, rules.base_delay * 2.0 ** min(self._repeats, 32))
         return most * rules.draw()
 
+    def _too_late(self, wait: float) -> bool:
+        deadline = self._terms.deadline
+        return deadline is not None and time.monotonic() + wait >= deadline
+
     def _move_on(self, place: int | None = None) -> None:
         self._place = self._place + 1 if place is None else place
         self._credentials, self._repeats = 1, 0
+        self._patient = False
         self.excluded = frozenset()
-        self._fault = None
+        if self._place < self._first_round:
+            self._fault = None
 
     @property
     def _provider(self) -> str:
