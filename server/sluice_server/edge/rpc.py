@@ -50,6 +50,12 @@ DRAIN_RETRY_SECONDS = 0.25
 """What callers are told to wait while this replica drains: long enough for a
 balancer to notice, short enough not to be."""
 
+PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
+"""Metadata in which gRPC libraries say how often they tried a call already (gRFC A6)."""
+
+MOST_ATTEMPTS = 5
+"""How often gRPC libraries try a call at most, whatever their policy says (gRFC A6)."""
+
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -181,7 +187,9 @@ class RpcRunner:
         raise AssertionError("abort always raises")
 
     def _admit(self, metadata: Mapping[str, str]) -> str:
-        if self.draining:
+        # A balancer that does not watch health picks this replica again and again. Whoever was
+        # refused so often would not come back: running calls are waited for, so is this one.
+        if self.draining and not _last_attempt(metadata):
             raise OverloadedError(
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,
@@ -219,6 +227,11 @@ class RpcRunner:
             exception=type(error).__qualname__,
             frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
         )
+
+
+def _last_attempt(metadata: Mapping[str, str]) -> bool:
+    previous = metadata.get(PREVIOUS_ATTEMPTS, "")
+    return previous.isdecimal() and int(previous) >= MOST_ATTEMPTS - 1
 
 
 def _secret(text: str) -> SecretStr | None:
