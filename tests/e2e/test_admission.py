@@ -74,10 +74,14 @@ def violation_of(got: Failure) -> error_details_pb2.QuotaFailure.Violation:
     return violation
 
 
-def asserts_wait(got: Failure, seconds: float) -> None:
-    """Check that people are told this wait, and that no library waits it out in silence."""
+def asserts_wait(got: Failure, seconds: float, *, affordable: bool) -> None:
+    """Check that people are told this wait, and libraries where the call can afford it."""
     assert got.retry_seconds == pytest.approx(seconds, abs=EXACT)
-    assert got.pushback == "-1"
+    assert got.pushback is not None
+    if affordable:
+        assert int(got.pushback) / 1000 == pytest.approx(got.retry_seconds, abs=0.002)
+    else:
+        assert got.pushback == "-1"
 
 
 @pytest.mark.parametrize(
@@ -155,12 +159,24 @@ async def test_a_wait_that_is_too_long_is_told_at_once(
         got = await refused(server, wanted, timeout=deadline)
         wait = provider.next_window() - asyncio.get_running_loop().time()
     assert got.reason == "PROVIDER_RATE_LIMITED"
-    asserts_wait(got, wait)
+    asserts_wait(got, wait, affordable=False)
     violation = violation_of(got)
     assert PROVIDER in violation.subject
     assert CREDENTIAL in violation.subject
     assert bucket in violation.description.lower()
     assert len(provider.arrivals) == 2
+
+
+@pytest.mark.parametrize("deadline", [None, 100.0])
+async def test_libraries_are_handed_the_exact_wait(deadline: float | None) -> None:
+    """A wait that the call can afford is in the pushback as it is in RetryInfo."""
+    limits = Limits(requests=2, window=30.0)
+    async with LimitedProvider(limits) as provider, running(limited(provider)) as server:
+        for _ in range(2):
+            await collect(server.stub.Generate(sized()))
+        got = await refused(server, sized(no_wait=True), timeout=deadline)
+        wait = provider.next_window() - asyncio.get_running_loop().time()
+    asserts_wait(got, wait, affordable=True)
 
 
 async def test_a_call_that_never_fits_is_told_so() -> None:
@@ -288,7 +304,7 @@ async def test_a_caller_has_a_rate_of_its_own() -> None:
         assert got.reason == "CALLER_LIMITED"
         assert got.retry_seconds is not None
         assert 10 - AT_ONCE < got.retry_seconds <= 10
-        asserts_wait(got, got.retry_seconds)
+        asserts_wait(got, got.retry_seconds, affordable=True)
         assert "batch" in violation_of(got).subject
         for _ in range(3):
             await collect(server.stub.Generate(sized(no_wait=True), metadata=by("people")))

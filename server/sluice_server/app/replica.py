@@ -176,7 +176,7 @@ class App:
             callers=Callers(configured.callers),
             ledger=self._ledger,
             tracing=trace,
-            max_delay_seconds=configured.attempts.max_delay_seconds,
+            max_wait_seconds=configured.limits.max_wait_seconds,
         )
         servicer = GatewayServicer(
             self._runner,

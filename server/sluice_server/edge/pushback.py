@@ -38,8 +38,6 @@ class Standing:
     """Seconds until its deadline."""
     patience: float = math.inf
     """Seconds that it may still wait here."""
-    no_wait: bool = False
-    """Whether the caller asked to fail instead of waiting for quota."""
 
 
 NEW = Standing()
@@ -56,8 +54,6 @@ def pushback(error: SluiceError, standing: Standing) -> str | None:
     if error.attempts:
         # Where trying again makes sense, the turn did it, within its bounds and the
         # provider's budget. A library on top of it would multiply the load.
-        return NEVER
-    if standing.no_wait and error.code == "RESOURCE_EXHAUSTED":
         return NEVER
     wait = max(wait, SHORTEST_SECONDS)
     # Another replica may have what is missing here, however long the call took.

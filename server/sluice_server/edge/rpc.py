@@ -90,8 +90,6 @@ class Rpc:
             )
         return self.priority == "low"
 
-    no_wait: bool = False
-    """The caller asked to fail instead of waiting for quota."""
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -100,10 +98,10 @@ class RpcRunner:
     """Runs handlers, and knows which RPCs are open."""
 
     def __init__(
-        self, *, callers: Callers, ledger: Ledger, tracing: Tracing, max_delay_seconds: float
+        self, *, callers: Callers, ledger: Ledger, tracing: Tracing, max_wait_seconds: float
     ) -> None:
-        """`max_delay_seconds`: waits inside a call that are longer are told instead."""
-        self._max_delay = max_delay_seconds
+        """`max_wait_seconds`: waits that are longer are told to people alone."""
+        self._max_wait = max_wait_seconds
         self._callers = callers
         self._ledger = ledger
         self._tracing = tracing
@@ -201,8 +199,7 @@ class RpcRunner:
         return Standing(
             delivered=rpc.record.messages > 0,
             left=math.inf if rpc.deadline is None else rpc.deadline - now,
-            patience=rpc.started + self._max_delay - now,
-            no_wait=rpc.no_wait,
+            patience=rpc.started + self._max_wait - now,
         )
 
     def _account(self, rpc: Rpc, code: str, failure: SluiceError | None) -> None:

@@ -82,7 +82,6 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             # Before anything that costs time: whoever is sent away shall know it at once.
             async with self._rooms.gate.place(low=low) as waited:
                 _refuse(validate_generate(request))
-                rpc.no_wait = request.routing.no_wait
                 if request.labels:
                     rpc.record.labels = dict(request.labels)
                 call = Call(

@@ -85,15 +85,6 @@ def test_another_replica_may_be_tried_however_long_the_call_took() -> None:
     assert pushback(overloaded(), Standing(patience=-30.0, left=60.0)) == "2000"
 
 
-def test_no_wait_means_the_library_too() -> None:
-    """Who asked not to wait for quota does not wait in the library; a full replica is no quota."""
-    hurried = Standing(no_wait=True)
-    assert pushback(limited(), hurried) == NEVER
-    assert pushback(own_limit(), hurried) == NEVER
-    assert pushback(broken(), hurried) == "2000"
-    assert pushback(overloaded(), hurried) == "2000"
-
-
 def test_an_unknown_wait_is_no_wait() -> None:
     """Nobody knows when it would help, so no library guesses."""
     assert pushback(broken(None), NEW) == NEVER
