@@ -42,7 +42,7 @@ def main() -> None:
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return  # The server ended before it had said everything; nothing was begun.
-    report = asyncio.run(_deliver(Job.from_line(line), time.monotonic()))
+    report = asyncio.run(_deliver(Job.from_line(line)))
     # Without a reader the next server finds what was kept.
     with contextlib.suppress(BrokenPipeError):
         write_all(output, report.to_line())
@@ -55,7 +55,7 @@ def _keep_stdout_for_the_report() -> int:
     return report
 
 
-async def _deliver(job: Job, started: float) -> Report:
+async def _deliver(job: Job) -> Report:
     """Renew, and return what came of it."""
     async with opened(job.place) as store:
         renewal = Renewal(
@@ -65,7 +65,7 @@ async def _deliver(job: Job, started: float) -> Report:
             default_lifetime=job.default_lifetime,
             first_refresh_token=job.first_refresh_token,
             unsaved=job.unsaved,
-            clock=lambda: job.now + time.monotonic() - started,
+            clock=lambda: time.time() + job.ahead,
             factor=job.factor,
         )
         # The server holds the other end until it has its report, or is gone.

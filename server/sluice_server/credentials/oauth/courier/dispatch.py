@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import signal
 import subprocess
 import sys
@@ -40,7 +39,7 @@ class Courier:
     def __init__(self, here: Renewal, job: Job, *, clock: Callable[[], float] = time.time) -> None:
         """Take a renewal that can look, but is not used to renew, and the job for the process.
 
-        Time, the refused token and what is unsaved are filled in for each renewal.
+        The clock, the refused token and what is unsaved are filled in for each renewal.
         """
         self.unsaved: Account | None = None
         self._here = here
@@ -64,7 +63,10 @@ class Courier:
         if self.unsaved is None and (await self.look(refused)).account.refresh_token is None:
             raise no_refresh_token()
         _step("starting")
-        errand = self._errand = _Errand(functools.partial(self._line, refused))
+        job = dataclasses.replace(
+            self._job, ahead=self._clock() - time.time(), refused=refused, unsaved=self.unsaved
+        )
+        errand = self._errand = _Errand(job.to_line())
         try:
             output, status = await errand.run()
         finally:
@@ -81,11 +83,6 @@ class Courier:
             raise report.outcome
         return report.outcome
 
-    def _line(self, refused: str | None) -> bytes:
-        return dataclasses.replace(
-            self._job, now=self._clock(), refused=refused, unsaved=self.unsaved
-        ).to_line()
-
     def abandon(self) -> None:
         """Let a process end that has sent nothing yet; one that has goes on."""
         if self._errand is not None:
@@ -95,9 +92,8 @@ class Courier:
 class _Errand:
     """One process, followed by a thread from its start to its end."""
 
-    def __init__(self, line: Callable[[], bytes]) -> None:
-        """Take what makes the job; it is called when there is room for the process."""
-        self._line = line
+    def __init__(self, job: bytes) -> None:
+        self._job = job
         self._lock = threading.Lock()
         self._input: IO[bytes] | None = None
         self._free = threading.Event()
@@ -152,7 +148,7 @@ class _Errand:
         with process:
             # One that died at once is seen by its exit.
             with contextlib.suppress(BrokenPipeError):
-                write_all(stdin.fileno(), self._line())
+                write_all(stdin.fileno(), self._job)
             _step("handed")
             with self._lock:
                 self._input = stdin

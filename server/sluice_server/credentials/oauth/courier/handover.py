@@ -41,8 +41,9 @@ class Job:
     factor: float
     """The jitter of `timing`."""
     first_refresh_token: str | None = field(default=None, repr=False)
-    now: float = 0.0
-    """The server's time, seconds since the epoch: both judge by one clock."""
+    ahead: float = 0.0
+    """Seconds that the server's clock is ahead of the machine's, as tests set it: both judge by
+    one clock."""
     refused: str | None = field(default=None, repr=False)
     """The access token that the provider refused."""
     unsaved: Account | None = None
