@@ -87,6 +87,14 @@ class Renewer(Protocol):
         """Let a renewal end that has sent nothing yet; one that has goes on."""
 
 
+class _RenewedElsewhere(Exception):  # noqa: N818 - it is no error
+    """Somebody else has kept a token that is good."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__()
+        self.account = account
+
+
 class Renewal:
     """A `Renewer` that does the work in this process."""
 
@@ -127,32 +135,44 @@ class Renewal:
 
     async def renew(self, refused: str | None) -> Renewed:
         """Get an access token, unless somebody else got one meanwhile, and keep it."""
-        async with self._alone():
-            _step("alone")
-            await self._save_unsaved()
-            kept = await self.look(refused)
-            if kept.ended:
-                raise kept.ended
-            if not kept.due:
-                return Renewed(kept.account, asked=False)
-            self._check_wanted()
-            return Renewed(await self._exchange(kept.account), asked=True)
+        try:
+            async with self._alone(refused):
+                _step("alone")
+                await self._save_unsaved()
+                before = await self._still_due(refused)
+                return Renewed(await self._exchange(before), asked=True)
+        except _RenewedElsewhere as found:
+            return Renewed(found.account, asked=False)
 
     def abandon(self) -> None:
         """Let a renewal end that has sent nothing yet; one that has goes on."""
         self._abandoned = True
 
-    def _check_wanted(self) -> None:
+    async def _still_due(self, refused: str | None) -> Account:
+        """Return the account if its refresh token is to be sent.
+
+        Raises:
+            _RenewedElsewhere: no need any more.
+            TokenError: no use, or nobody to do it for.
+        """
+        kept = await self.look(refused)
+        if kept.ended:
+            raise kept.ended
+        if not kept.due:
+            raise _RenewedElsewhere(kept.account)
         if self._abandoned:
             raise TokenUnavailableError("The server is closing.")
+        return kept.account
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _alone(self, refused: str | None) -> AsyncIterator[None]:
         """Be the only one that renews this account, here and in other replicas."""
         deadline = time.monotonic() + WAIT_SECONDS
 
-        def between_tries() -> None:
-            self._check_wanted()
+        async def between_tries() -> None:
+            # Who renews may have kept it, and been lost before the lock was given back.
+            if self.unsaved is None:
+                await self._still_due(refused)
             if time.monotonic() >= deadline:
                 raise TokenUnavailableError("Another replica has been renewing for too long.")
 

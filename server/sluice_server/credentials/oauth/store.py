@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class Place:
     """A path, or an address of a Redis, which may hold a password."""
 
 
-def _no_end() -> None:
+async def _no_end() -> None:
     """Wait as long as it takes."""
 
 
@@ -72,12 +72,12 @@ class TokenStore(Protocol):
         """
 
     def alone(
-        self, name: str, between_tries: Callable[[], None] = _no_end
+        self, name: str, between_tries: Callable[[], Awaitable[None]] = _no_end
     ) -> contextlib.AbstractAsyncContextManager[None]:
         """Keep others that use this very store from changing the account.
 
-        `between_tries` is called while another one does, and ends the waiting by raising:
-        a cancellation could come in the moment in which the lock was taken.
+        `between_tries` runs while another one does, and ends the waiting by raising: a
+        cancellation could come in the moment in which the lock was taken.
 
         Raises:
             TokenStoreError: there is no way to keep them away.
@@ -117,7 +117,7 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def alone(
-        self, name: str, between_tries: Callable[[], None] = _no_end
+        self, name: str, between_tries: Callable[[], Awaitable[None]] = _no_end
     ) -> AsyncIterator[None]:
         """Hold a lock on a file; the system drops it when the process ends."""
         try:
@@ -131,7 +131,7 @@ class FileTokenStore:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 _step("waiting")
-                between_tries()
+                await between_tries()
                 await asyncio.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:
@@ -232,7 +232,7 @@ class SharedTokenStore:
 
     @asynccontextmanager
     async def alone(
-        self, name: str, between_tries: Callable[[], None] = _no_end
+        self, name: str, between_tries: Callable[[], Awaitable[None]] = _no_end
     ) -> AsyncIterator[None]:
         """Hold a lock in the shared state; it ends by itself when its holder is lost."""
         key = f"oauth/store/{name}"
@@ -242,7 +242,7 @@ class SharedTokenStore:
                 if token is not None:
                     break
                 _step("waiting")
-                between_tries()
+                await between_tries()
                 await asyncio.sleep(_LOCK_POLL_SECONDS)
         except ConnectionError as error:
             raise TokenStoreError("The shared state cannot be reached.") from error

@@ -1,13 +1,16 @@
 """What happens while accounts cannot be locked; those that cannot be kept: `test_couriers`."""
 
+import asyncio
+
 import pytest
 
 from sluice_server.credentials.oauth import renewal
+from sluice_server.credentials.oauth.account import Account, Issued
 from sluice_server.credentials.oauth.store import SharedTokenStore
 from sluice_server.errors import ProviderUnavailableError
 from sluice_server.state.memory import MemoryValues
-from tests.unit.credentials.oauth.conftest import Make
-from tests.unit.credentials.oauth.token_server import TokenServer
+from tests.unit.credentials.oauth.conftest import Clock, Make
+from tests.unit.credentials.oauth.token_server import FIRST, TokenServer
 
 
 class GoneValues(MemoryValues):
@@ -31,6 +34,23 @@ async def test_an_account_waits_for_the_shared_state(make: Make, server: TokenSe
     values = GoneValues()
     with pytest.raises(ProviderUnavailableError, match="shared state"):
         await make(values=values, store=SharedTokenStore(values)).secret()
+    assert server.asked == 0
+
+
+async def test_a_lock_that_is_not_given_back(
+    make: Make, server: TokenServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it goes on when its holder has kept a token, though it was lost then."""
+    waiting = asyncio.Event()
+    monkeypatch.setattr("sluice_server.credentials.oauth.store._step", lambda _: waiting.set())
+    store = SharedTokenStore(MemoryValues())
+    async with store.alone("up/team"):
+        call = asyncio.create_task(make(store=store).secret())
+        await waiting.wait()
+        issued = Issued(access_token="theirs", lifetime=3600)
+        kept = Account().seeded(FIRST).given(issued, now=clock.now, default_lifetime=3600)
+        await store.save("up/team", kept)
+        assert (await call).get_secret_value() == "theirs"
     assert server.asked == 0
 
 
