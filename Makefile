@@ -36,7 +36,7 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e faults bench tools litellm redis node precommit check
+	test test-unit test-contract test-e2e faults soak bench tools litellm redis node precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -154,6 +154,9 @@ faults: $(DEV) ## Every fault of a provider in every dialect; without ARGS it al
 
 test-e2e: $(DEV) tools litellm redis node ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+soak: $(DEV) ## Add up thousands of calls with faults; e.g. ARGS="--calls 50000 --seed 7"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)
