@@ -2,8 +2,10 @@
 
 A place is held from the moment a call is let in to its end. Beyond all places a bounded
 number of calls waits, those of normal priority before those of low, in order of
-arrival; further ones are told at once to come back or to go to another replica, so
-that those who are inside keep their pace. Room at providers is `limits`' business.
+arrival; further ones are told at once when to come back, or to go to another replica, so
+that those who are inside keep their pace. They are told different moments, as places
+come free one after the other: a crowd that came back together would be refused again,
+and client libraries do not come back often. Room at providers is `limits`' business.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ LONGEST_RETRY_SECONDS = 10.0
 """Bounds of the wait that is named to calls that are sent away."""
 
 _WEIGHT = 0.1
-"""Of the latest call in the mean time between two that leave."""
+"""Of the latest call in the mean stay."""
 
 
 class Gate:
@@ -55,9 +57,10 @@ class Gate:
         self._clock = clock
         self._normal: deque[asyncio.Future[None]] = deque()
         self._low: deque[asyncio.Future[None]] = deque()
-        self._left_at = clock()
-        self._gap = 0.0
-        """Mean seconds between two calls that leave."""
+        self._stay: float | None = None
+        """Mean seconds that a call is inside; None before the first one left."""
+        self._booked_until = clock()
+        """Until then, places that come free are promised to calls that were sent away."""
         self.active = 0
         """Calls inside."""
 
@@ -82,9 +85,11 @@ class Gate:
             self.active += 1
         else:
             await self._wait(low=low)
+        entered = self._clock()
         try:
-            yield self._clock() - came
+            yield entered - came
         finally:
+            self._learn(self._clock() - entered)
             self._leave()
 
     async def _wait(self, *, low: bool) -> None:
@@ -119,11 +124,13 @@ class Gate:
                 return True
         return False
 
+    def _learn(self, stay: float) -> None:
+        if self._stay is None:
+            self._stay = stay
+        self._stay += _WEIGHT * (stay - self._stay)
+
     def _leave(self) -> None:
         self.active -= 1
-        now = self._clock()
-        self._gap += _WEIGHT * (now - self._left_at - self._gap)
-        self._left_at = now
         for queue, low in ((self._normal, False), (self._low, True)):
             while queue and self.active < self._limit(low=low):
                 waiter = queue.popleft()
@@ -135,10 +142,15 @@ class Gate:
         return self._low_places if low else self._places
 
     def _refusal(self, why: str) -> OverloadedError:
-        wait = (self.waiting + 1) * self._gap
+        now = self._clock()
+        # While all places are taken, one comes free this often.
+        gap = (self._stay or 0.0) / self._places
+        wait = max((self.waiting + 1) * gap, SHORTEST_RETRY_SECONDS, self._booked_until - now)
+        wait = min(wait, LONGEST_RETRY_SECONDS)
+        self._booked_until = now + wait + gap
         return OverloadedError(
             f"{why}: {self.active} calls run, {self.waiting} wait. Another one may have room.",
-            retry_after=min(max(wait, SHORTEST_RETRY_SECONDS), LONGEST_RETRY_SECONDS),
+            retry_after=wait,
         )
 
 

@@ -86,6 +86,38 @@ async def test_the_queue_is_bounded() -> None:
     await crowd.disband()
 
 
+async def test_who_is_sent_away_comes_back_in_turn() -> None:
+    """Each is told another moment, as far apart as places come free: no crowd comes back."""
+    now = 100.0
+    gate = Gate(places=2, waiting=0, max_wait=1.0, low_share=1.0, clock=lambda: now)
+
+    async def stay(seconds: float) -> None:
+        nonlocal now
+        async with gate.place(low=False):
+            now += seconds
+
+    async def refused() -> float:
+        with pytest.raises(OverloadedError) as caught:
+            async with gate.place(low=False):
+                pass
+        assert caught.value.retry_after is not None
+        return caught.value.retry_after
+
+    # Nobody came for an hour, which says nothing about how long calls stay.
+    now += 3600
+    await stay(1.0)
+    async with gate.place(low=False), gate.place(low=False):
+        assert [await refused() for _ in range(4)] == pytest.approx([0.5, 1.0, 1.5, 2.0])
+        now += 1.0
+        assert await refused() == pytest.approx(1.5)
+        for _ in range(30):
+            await refused()
+        assert await refused() == LONGEST_RETRY_SECONDS
+        # All promised places came free, and nobody is expected any more.
+        now += LONGEST_RETRY_SECONDS + 1.0
+        assert await refused() == pytest.approx(0.5)
+
+
 async def test_nobody_waits_where_nobody_may() -> None:
     """With a queue of none, calls beyond the places are sent away."""
     crowd = Crowd(waiting=0)
