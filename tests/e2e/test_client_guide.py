@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.channels import total
-from tests.support.client import request
-from tests.support.configuration import MODEL, configuration
+from tests.support.configuration import MODEL
 from tests.support.node import node
 from tests.support.openai_stream import answer
-from tests.support.replies import Stall, sse
-from tests.support.server import RunningServer, running
+from tests.support.replicas import full_replica
+from tests.support.server import RunningServer
 from tests.support.upstream import Upstream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,15 +56,11 @@ async def test_programs_run(
     upstream: Upstream, tmp_path: Path, page: str, language: str, suffix: str
 ) -> None:
     """A copied program prints the answer, though the replica is full when it calls."""
-    upstream.reply(sse(Stall()), answer("Rivers", " run."))
-    places = {"max_active_calls": 1, "max_queued_calls": 0}
-    async with running(configuration(upstream, server=places)) as server, asyncio.timeout(60):
-        holder = server.stub.Generate(request())
-        await upstream.request()
+    async with full_replica(upstream) as full, asyncio.timeout(60):
+        upstream.reply(answer("Rivers", " run."))
         copy = tmp_path / f"copied{suffix}"
-        copy.write_text(program(page, language, server))
+        copy.write_text(program(page, language, full.server))
         reading = asyncio.create_task(printed(copy))
-        while not total(await server.scrape(), "sluice_rpcs_total", code="UNAVAILABLE"):
-            assert not reading.done(), reading.result()
-        holder.cancel()
+        await full.refused()
+        full.free()
         assert await reading == "Rivers run."

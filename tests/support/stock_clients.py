@@ -21,9 +21,11 @@ from google.protobuf.json_format import MessageToDict
 from sluice.connection import channel_options
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from tests.support.channels import Options, channel_to, stub_on
-from tests.support.client import GenerateRequest
+from tests.support.client import GenerateRequest, request
 from tests.support.node import PROTO, node
 
+LONGEST_SECONDS = 30.0
+"""Longest wait for a call's end on a busy machine."""
 THREADS = 64
 """Most calls of the blocking library at the same time."""
 
@@ -77,6 +79,12 @@ class Client(Protocol):
 
     def generate(self, request: GenerateRequest, *, timeout: float | None = None) -> Call:
         """Start a call; `timeout` is its deadline in seconds from now."""
+
+
+async def ended(client: Client, *, deadline: float | None = None) -> Call:
+    """Make a plain call and wait for its end; `deadline` is in seconds from now."""
+    async with asyncio.timeout(LONGEST_SECONDS):
+        return await client.generate(request(), timeout=deadline).end()
 
 
 class Library(Protocol):
