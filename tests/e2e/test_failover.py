@@ -153,3 +153,25 @@ async def test_client_libraries_do_not_multiply_attempts(
         got = await collect_failure(server.stub.Generate(request(model="fast")))
     assert got.pushback == "-1"
     assert (len(upstream.requests), len(second.requests)) == (2, 1)
+
+
+@pytest.mark.parametrize(("trickle", "first"), [(0.0, "other"), (1.0, "up")])
+async def test_failing_providers_come_after_the_others(
+    upstream: Upstream, second: Upstream, trickle: float, first: str
+) -> None:
+    """A provider that fails is asked after one that does not; a trickle keeps the order."""
+    upstream.answer(failure(503))
+    second.answer(answer("fine"))
+    settings = routed(
+        upstream,
+        second,
+        breakers={"enabled": False},
+        health={"trickle_share": trickle, "probe_interval_seconds": None},
+    )
+    async with running(settings) as server:
+        for _ in range(6):
+            await collect_failure(server.stub.Generate(request(model="up/one")))
+        upstream.answer(answer("back"))
+        got = await collect(server.stub.Generate(request(model="fast")))
+    assert got.started.upstream.provider == first
+    assert not got.started.failed_attempts
