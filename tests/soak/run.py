@@ -28,8 +28,9 @@ CHANNELS = 8
 TOKENS = {name: f"token-of-{name}-0123456789" for name in plan.CALLERS}
 PRICES = {"input": 2, "output": 10}
 """US dollars per million tokens."""
-IDLE_SECONDS = 25.0
-"""Longest wait until nothing runs, and until the last kept connection was dropped."""
+IDLE_SECONDS = 45.0
+"""Longest wait until nothing runs, and until the last kept connection was dropped: idle ones
+are looked for every 15 s, and dropped when they were idle for as long."""
 POLL_SECONDS = 0.1
 
 
