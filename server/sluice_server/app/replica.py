@@ -56,6 +56,9 @@ from sluice_server.telemetry.recorder import Recorder
 FAREWELL_SECONDS = 1.0
 """How long calls that were cut may take to tell their callers why."""
 
+LAST_WORDS_SECONDS = 0.1
+"""How long connections are kept after the last call: its end may be on its way still."""
+
 _log = structlog.get_logger("sluice.app")
 
 
@@ -318,18 +321,19 @@ class App:
         )
         started = time.monotonic()
         await self._publisher.drain()
-        self._runner.draining = True
+        # Who is served late has half of the grace to end.
+        self._runner.drain(patient_seconds=grace / 2)
         _log.info(names.SERVER_DRAINING, active=self._runner.active, grace_seconds=grace)
         cut = 0
         try:
             async with asyncio.timeout(grace):
-                await self._runner.wait_idle()
+                await self._runner.wait_quiet(LAST_WORDS_SECONDS)
         except TimeoutError:
             cut = self._runner.cut_all()
             # They end by telling their callers, which takes a moment.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
-                    await self._runner.wait_idle()
+                    await self._runner.wait_quiet(LAST_WORDS_SECONDS)
         seconds = round(time.monotonic() - started, 3)
         _log.info(names.SERVER_STOPPED, cut=cut, seconds=seconds)
         return cut

@@ -53,8 +53,10 @@ balancer to notice, short enough not to be."""
 PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
 """Metadata in which gRPC libraries say how often they tried a call already (gRFC A6)."""
 
-MOST_ATTEMPTS = 5
-"""How often gRPC libraries try a call at most, whatever their policy says (gRFC A6)."""
+PATIENT_ATTEMPTS = 3
+"""So often a draining replica refuses a call. gRPC libraries try it five times at most, whatever
+their policy says (gRFC A6): the fourth is served, and the fifth is left for when the connection
+ends meanwhile."""
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
@@ -90,6 +92,8 @@ class Rpc:
             )
         return self.priority == "low"
 
+    over: bool = False
+    """Its handler has ended; its caller may not have been told yet."""
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -109,23 +113,42 @@ class RpcRunner:
         self._open: dict[asyncio.Task[object], Rpc] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        self._let_in = 0
+        """RPCs that were not refused by a drain or for who called."""
         self.draining = False
+        self._patient_until = -math.inf
+        """Moment of `time.monotonic` until which calls that insist are served in a drain."""
 
     @property
     def active(self) -> int:
         """RPCs open now."""
         return len(self._open)
 
-    async def wait_idle(self) -> None:
-        """Return when no RPC is open."""
-        await self._idle.wait()
+    def drain(self, *, patient_seconds: float) -> None:
+        """Refuse new RPCs from now on.
+
+        Those that insist are served for so many seconds: a balancer that does not watch health
+        picks this replica again and again, and whoever was refused often does not come back.
+        """
+        self.draining = True
+        self._patient_until = time.monotonic() + patient_seconds
+
+    async def wait_quiet(self, seconds: float) -> None:
+        """Return when no RPC was served for so long, so that the last words were heard."""
+        while True:
+            await self._idle.wait()
+            before = self._let_in
+            await asyncio.sleep(seconds)
+            if self._idle.is_set() and self._let_in == before:
+                return
 
     def cut_all(self) -> int:
         """End all open RPCs; each tells its caller why. Returns how many."""
-        for task, rpc in self._open.items():
+        running = [(task, rpc) for task, rpc in self._open.items() if not rpc.over]
+        for task, rpc in running:
             rpc.cut = True
             task.cancel()
-        return len(self._open)
+        return len(running)
 
     async def run(
         self, method: str, context: Context, handler: Callable[[Rpc], Awaitable[Result]]
@@ -149,10 +172,13 @@ class RpcRunner:
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._open[task] = rpc
         self._idle.clear()
+        # Only the task's end means that the status was sent.
+        task.add_done_callback(self._ended)
         failure: SluiceError | None = None
         code = "OK"
         try:
             rpc.record.caller = self._admit(metadata)
+            self._let_in += 1
             return await handler(rpc)
         except asyncio.CancelledError:
             if not rpc.cut:
@@ -175,19 +201,23 @@ class RpcRunner:
             if failure is not None:
                 code = failure.code
             self._account(rpc, code, failure)
-            del self._open[task]
-            if not self._open:
-                self._idle.set()
+            rpc.over = True
         status = refusal(
             failure, generation_id=rpc.record.generation_id, standing=self._standing(rpc)
         )
         await context.abort(status.code, status.message, status.trailers)
         raise AssertionError("abort always raises")
 
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        del self._open[task]
+        if not self._open:
+            self._idle.set()
+
+    def _patient_with(self, metadata: Mapping[str, str]) -> bool:
+        return _insists(metadata) and time.monotonic() < self._patient_until
+
     def _admit(self, metadata: Mapping[str, str]) -> str:
-        # A balancer that does not watch health picks this replica again and again. Whoever was
-        # refused so often would not come back: running calls are waited for, so is this one.
-        if self.draining and not _last_attempt(metadata):
+        if self.draining and not self._patient_with(metadata):
             raise OverloadedError(
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,
@@ -226,9 +256,9 @@ class RpcRunner:
         )
 
 
-def _last_attempt(metadata: Mapping[str, str]) -> bool:
+def _insists(metadata: Mapping[str, str]) -> bool:
     previous = metadata.get(PREVIOUS_ATTEMPTS, "")
-    return previous.isdecimal() and int(previous) >= MOST_ATTEMPTS - 1
+    return previous.isdecimal() and int(previous) >= PATIENT_ATTEMPTS
 
 
 def _secret(text: str) -> SecretStr | None:
