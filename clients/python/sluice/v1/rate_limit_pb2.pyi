@@ -121,7 +121,9 @@ class RateLimitBucket(_message.Message):
     remaining: _builtins.int
     """Output only. Room left by the provider's last word; absent means unknown."""
     reserved: _builtins.int
-    """Output only. Held by calls of ours that still run."""
+    """Output only. Held by calls of ours that still run, and used by those that
+    ended after the provider's last word.
+    """
     source: Global___RateLimitSource.ValueType
     """Output only. How we know."""
     @_builtins.property
