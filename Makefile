@@ -24,8 +24,9 @@ GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEA
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
 LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
 
-NODE    := tests/e2e/node
-GRPC_JS := grpc-js-$(shell sed -n '/"node_modules\/@grpc\/grpc-js"/{n;s/.*"\([0-9.]*\)".*/\1/p;}' $(NODE)/package-lock.json 2>/dev/null)
+NODE := tests/e2e/node
+# By content: a fresh checkout of the same lock is no reason to install again.
+NODE_PACKAGES := node-packages-$(shell cat $(NODE)/package.json $(NODE)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -172,7 +173,7 @@ tools:
 endif
 
 ifneq ($(shell command -v npm 2>/dev/null),)
-node: $(TOOLS)/$(GRPC_JS)/.built ## Install gRPC's library for Node into .tools, for tests to call with (needs Node)
+node: $(TOOLS)/$(NODE_PACKAGES)/.built ## Install gRPC's library for Node into .tools, for tests to call with (needs Node)
 else ifeq ($(CI),true)
 node:
 	@echo 'Node is missing, and without it the tests would skip what they must prove.' >&2; exit 1
@@ -261,11 +262,11 @@ $(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)
 
 # The lock names no address: npm asks the registry that this machine uses, and
 # compares what it gets with the lock's hashes.
-$(TOOLS)/$(GRPC_JS)/.built: $(NODE)/package.json $(NODE)/package-lock.json
-	rm -rf $(TOOLS)/grpc-js-*
+$(TOOLS)/$(NODE_PACKAGES)/.built:
+	rm -rf $(TOOLS)/node-packages-*
 	@mkdir -p $(TOOLS)/bin $(@D)
-	cp $^ $(@D)
+	cp $(NODE)/package.json $(NODE)/package-lock.json $(@D)
 	cd $(@D) && npm ci $(NPM_QUIET)
 	ln -sf "`command -v node`" $(TOOLS)/bin/node
-	ln -sfn $(GRPC_JS)/node_modules $(TOOLS)/node_modules
+	ln -sfn $(NODE_PACKAGES)/node_modules $(TOOLS)/node_modules
 	@touch $@

@@ -196,6 +196,9 @@ class _Node:
                 call.came(**event["message"])
             else:
                 call.ended(**event["end"])
+        for call in self.calls.values():
+            if not call.over.is_set():
+                call.ended("", "the program ended before the call", None)
 
 
 @asynccontextmanager
