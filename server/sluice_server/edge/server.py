@@ -106,20 +106,36 @@ def hang_up(address: str) -> None:
     ends it as CANCELLED instead, as though its caller had left, and no library tries that
     again. gRPC cannot close connections alone, so it is done below it. What was written
     before still arrives.
+
+    The port is closed first: clients that lose a connection open another one at once, and
+    what they send on it would be cancelled.
     """
     port = addresses.parse(address).port
+    for fd in _sockets(port, listening=True):
+        # gRPC keeps the number, and closes it. Were it told, it would log an error.
+        with contextlib.suppress(OSError), socket.socket() as deaf:
+            os.dup2(deaf.fileno(), fd, inheritable=False)
+    for fd in _sockets(port, listening=False):
+        # Other threads close files and open new ones meanwhile.
+        with contextlib.suppress(OSError), _held(fd) as held:
+            if held.getsockname()[1] == port:
+                held.shutdown(socket.SHUT_RDWR)
+
+
+def _sockets(port: int, *, listening: bool) -> list[int]:
+    """Return what this process has open at a local port; nothing where no platform tells."""
     try:
         connections = psutil.Process().net_connections("tcp")
     except psutil.Error:
-        # Where a platform does not tell, gRPC's own end has to do.
-        return
-    for connection in connections:
-        # A listening socket has no peer, and is gRPC's to close.
-        if connection.laddr.port == port and connection.raddr:
-            # Other threads close files and open new ones meanwhile.
-            with contextlib.suppress(OSError), _held(connection.fd) as held:
-                if held.getsockname()[1] == port:
-                    held.shutdown(socket.SHUT_RDWR)
+        # gRPC's own end has to do.
+        return []
+    return [
+        connection.fd
+        for connection in connections
+        if connection.laddr.port == port
+        # A listening socket has no peer.
+        and (not connection.raddr) is listening
+    ]
 
 
 def _held(fd: int) -> socket.socket:
