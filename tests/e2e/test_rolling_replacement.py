@@ -21,7 +21,7 @@ from tests.support.upstream import Request, Upstream
 CALLS_PER_SECOND = 40
 PIECES = 10
 LONG_SECONDS = 3.0
-"""How long one call in ten streams, and so about how long a replica takes to stop."""
+"""How long one call in nine streams, and so about how long a replica takes to stop."""
 SHORT_SECONDS = 0.05
 SOON: Options = (("grpc.initial_reconnect_backoff_ms", 200), ("grpc.max_reconnect_backoff_ms", 200))
 """A client that looks for lost replicas often, so that the test takes less time."""
@@ -33,9 +33,10 @@ def pieces(number: int) -> list[str]:
 
 
 def paced(received: Request) -> Reply:
-    """Answer a question, one in ten of them slowly."""
+    """Answer a question, one in nine of them slowly."""
     number = int(received.json["messages"][0]["content"].removeprefix("question "))
-    pause = Delay((SHORT_SECONDS if number % 10 else LONG_SECONDS) / PIECES)
+    # An odd number of calls from one long one to the next: else one of two replicas gets them all.
+    pause = Delay((SHORT_SECONDS if number % 9 else LONG_SECONDS) / PIECES)
     steps: list[Step] = []
     for piece in pieces(number):
         steps += Piece(event(text(piece))), pause
@@ -141,7 +142,7 @@ async def test_no_call_is_lost(upstream: Upstream, balanced: Options) -> None:
     refused = [replica.refused() for replica in replicas]
     if balanced == policy(RETRY_POLICY, ROUND_ROBIN):
         # Else nothing was tried.
-        assert min(refused) > 10
+        assert sum(refused) > 10
     else:
         # Those that were on their way when it was told.
         assert max(refused) < CALLS_PER_SECOND // 2
