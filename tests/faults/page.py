@@ -35,7 +35,7 @@ each fault a second target that works: a failure before output moves on to it an
 
 - **whole**: the answer ends with Completed and OK, with all of its text.
 - A reason: the call fails with it. “Text” beside it was delivered before; without, nothing was.
-- **wait**: RetryInfo, and the pushback that client libraries obey.
+- **wait**: RetryInfo; the pushback for client libraries is -1, since the gateway made its attempts.
 - –: the dialect has nothing of the kind.
 
 `openai-chat` is spoken by OpenAI's Chat Completions and their look-alikes; `gemini-array` is what

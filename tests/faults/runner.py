@@ -165,7 +165,8 @@ def judge_details(failure: Failure, expected: Expected) -> None:
     else:
         assert seconds in expected.wait, f"a wait of {seconds} s instead of {expected.wait}"
     if failure.code.name in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
-        assert failure.pushback == ("-1" if seconds is None else str(int(seconds * 1000)))
+        # The gateway has tried what makes sense; libraries would only multiply it.
+        assert failure.pushback == "-1"
 
 
 def judge_requests(cell: Cell, count: int) -> None:
