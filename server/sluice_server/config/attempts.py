@@ -6,7 +6,13 @@ Shape only, as in `settings`, where they are part of the tree.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from sluice.v1 import error_reason_pb2
 from sluice_server.config.section import Section
@@ -22,6 +28,15 @@ def _reason(text: str) -> str:
     return text
 
 
+def _one_fault(value: object, inner: ValidatorFunctionWrapHandler) -> object:
+    """Say once what is wrong, and not once for each thing that it might have been."""
+    try:
+        return inner(value)
+    except ValidationError:
+        raise ValueError('must be a number of seconds above 0, or "p95"') from None
+
+
+HedgeAfter = Annotated[Literal["p95"] | Wait, WrapValidator(_one_fault)]
 Reason = Annotated[str, AfterValidator(_reason)]
 
 
@@ -64,7 +79,7 @@ class Attempts(Section):
     one) and `again` (the same one, after a delay); the first that is possible is taken. `[]` tells
     the caller at once."""
 
-    hedge_after: Literal["p95"] | Wait | None = None
+    hedge_after: HedgeAfter | None = None
     """Start a second attempt when the first has produced nothing for so many seconds, or for as
     long as 95 % of the latest calls to that model took (`p95`). The first to produce output wins,
     the other one is cancelled. It counts as an attempt, and is paid for. Absent: only where a call

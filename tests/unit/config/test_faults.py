@@ -227,6 +227,10 @@ BETWEEN = [
         "alerts.secret: must be base64 after whsec_",
     ),
     (
+        "attempts: {hedge_after: soon}",
+        'attempts.hedge_after: must be a number of seconds above 0, or "p95"',
+    ),
+    (
         "breakers: {cooldown_seconds: 90}",
         "breakers.max_cooldown_seconds: is shorter than breakers.cooldown_seconds",
     ),
