@@ -161,6 +161,8 @@ def _configuration(providers: Mapping[str, str], upstream: Upstream) -> dict[str
         },
         "local": {"enabled": False},
         "attempts": {"max_attempts": 1},
+        # Failures are played one after the other, and each is to be asked for.
+        "breakers": {"enabled": False},
         "telemetry": {"log_format": "json", "log_level": "error"},
     }
 
