@@ -1,7 +1,6 @@
-"""What do gRPC's own client libraries make of replicas that die, drain, are full or replaced?"""
+"""What do gRPC's own client libraries make of replicas that die, drain or are full?"""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,19 +16,10 @@ from tests.support.server import running
 from tests.support.stock_clients import LIBRARIES, Call, Client, Library, ended
 from tests.support.upstream import Upstream
 
-CALLERS = 100
-"""Callers at the same time, each with one call after the other."""
-STOPS = 10
-"""How often a replica stops under them: hardly once without calls on their way."""
 SHORTEST_BACKOFF = 0.25 * 0.8
 """Seconds: what the service config says, and the jitter of the libraries."""
 WITHOUT_HEALTH: Options = (("grpc.inhibit_health_checking", 1),)
 """A Python library that, like Node's, does not watch health."""
-EAGER: Options = (
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 300),
-)
-"""A library that soon finds a replica that came back; others need seconds, and just as well."""
 
 
 @pytest.fixture(params=list(LIBRARIES))
@@ -130,45 +120,6 @@ async def test_a_draining_replica_costs_no_call(
         assert (await rpcs(leaving) == before) is avoids
     assert {(call.code, call.text) for call in calls} == {("OK", "fine")}
     assert len(second.requests) == len(calls)
-
-
-def free_port() -> int:
-    """Return a port for a server that is to come back to it."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
-
-
-@pytest.mark.parametrize(
-    ("library", "options"),
-    [("asyncio", WITHOUT_HEALTH), ("node", ())],
-    ids=["asyncio, health unwatched", "node"],
-    indirect=["library"],
-)
-async def test_replicas_that_stop_cost_no_call(
-    library: Library, options: Options, upstream: Upstream, second: Upstream
-) -> None:
-    """Calls that arrive in the very moment in which a replica ends are answered by another one."""
-    upstream.answer(answer("fine"))
-    second.answer(answer("fine"))
-    leaving = configuration(upstream, listen=f"127.0.0.1:{free_port()}")
-    done, calls = asyncio.Event(), list[Call]()
-
-    async def ask(client: Client) -> None:
-        while not done.is_set():
-            calls.append(await ended(client))
-
-    async with running(configuration(second)) as staying:
-        target = f"ipv4:{leaving['listen']},{staying.listen}"
-        async with library(target, (*EAGER, *options)) as client, asyncio.TaskGroup() as callers:
-            for _ in range(CALLERS):
-                callers.create_task(ask(client))
-            for _ in range(STOPS):
-                async with running(leaving) as server, asyncio.timeout(30):
-                    while not await rpcs(server):
-                        pass
-                    await server.app.drain()
-            done.set()
-    assert {(call.code, call.text, call.complete) for call in calls} == {("OK", "fine", True)}
 
 
 async def test_a_full_replica_costs_no_call(
