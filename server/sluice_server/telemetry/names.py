@@ -40,28 +40,62 @@ OUTRACED = "OUTRACED"
 
 # --- Prometheus metrics -----------------------------------------------------
 
+# Counters get their `_total` from the library. Units are base units: seconds,
+# bytes, US dollars. Which labels each has is in `metrics`.
+
+# What callers see.
 RPCS = "sluice_rpcs"
 RPC_DURATION = "sluice_rpc_duration_seconds"
 ACTIVE_STREAMS = "sluice_active_streams"
 QUEUED_CALLS = "sluice_queued_calls"
-ATTEMPTS = "sluice_upstream_attempts"
-ATTEMPT_DURATION = "sluice_upstream_attempt_duration_seconds"
-FIRST_OUTPUT = "sluice_upstream_first_output_seconds"
-TOKENS = "sluice_tokens"
+WAITING_CALLS = "sluice_waiting_calls"
+CALLS = "sluice_calls"
+CALL_QUEUED = "sluice_call_queued_seconds"
+CALL_FIRST_OUTPUT = "sluice_call_first_output_seconds"
+CALL_TOKENS = "sluice_call_tokens"
+CALL_COST = "sluice_call_cost_usd"
+LABEL_CALLS = "sluice_label_calls"
+LABEL_TOKENS = "sluice_label_tokens"
+LABEL_COST = "sluice_label_cost_usd"
 EVENTS = "sluice_stream_events"
 MESSAGES = "sluice_stream_messages"
 OVERHEAD = "sluice_gateway_overhead_seconds"
+
+# What upstreams do.
+ATTEMPTS = "sluice_upstream_attempts"
+ATTEMPT_DURATION = "sluice_upstream_attempt_duration_seconds"
+FIRST_OUTPUT = "sluice_upstream_first_output_seconds"
+OUTPUT_GAP = "sluice_upstream_output_gap_seconds"
+TOKENS = "sluice_tokens"
+COST = "sluice_cost_usd"
+RETRIES_REFUSED = "sluice_retries_refused"
 PROVIDER_UP = "sluice_provider_up"
 PROVIDER_HEALTH = "sluice_provider_health"
 CIRCUITS = "sluice_circuits"
 CIRCUIT_OPENINGS = "sluice_circuit_openings"
 PROBES = "sluice_probes"
 ALERTS = "sluice_alerts"
+
+# Limits and credentials.
+LIMIT = "sluice_limit"
+LIMIT_REMAINING = "sluice_limit_remaining"
+LIMIT_RESERVED = "sluice_limit_reserved"
+LIMIT_UTILIZATION = "sluice_limit_utilization_ratio"
+CREDENTIAL_ATTEMPTS = "sluice_credential_attempts"
+CREDENTIAL_HEALTH = "sluice_credential_health"
+CREDENTIAL_REFRESHES = "sluice_credential_refreshes"
+CREDENTIAL_EXPIRY = "sluice_credential_expiry_timestamp_seconds"
+
+# The catalogue.
+MODELS = "sluice_models"
+CATALOG_AGE = "sluice_catalog_age_seconds"
+CATALOG_FETCHES = "sluice_catalog_fetches"
+
+# The replica.
 SHARED_STATE_UP = "sluice_shared_state_up"
 LOOP_BUSY = "sluice_event_loop_busy_ratio"
 LOOP_LAG = "sluice_event_loop_lag_seconds"
 LOG_LINES_LOST = "sluice_log_lines_lost"
-RETRIES_REFUSED = "sluice_retries_refused"
 BUILD_INFO = "sluice_build"
 
 # --- Log events -------------------------------------------------------------

@@ -655,7 +655,9 @@ class GetMetricsRequest(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Provider names."""
+        """Optional. Provider names. Callers and labels are sums over all providers,
+        and are left out when there is a filter.
+        """
 
     def __init__(
         self,
@@ -680,6 +682,8 @@ class GetMetricsResponse(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    CALLERS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def server(self) -> _metrics_pb2.ServerMetrics:
         """Output only. The replica itself."""
@@ -696,6 +700,16 @@ class GetMetricsResponse(_message.Message):
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_metrics_pb2.ModelMetrics]:
         """Output only. Ordered by provider, model."""
 
+    @_builtins.property
+    def callers(self) -> _containers.RepeatedCompositeFieldContainer[_metrics_pb2.CallerMetrics]:
+        """Output only. Ordered by name. Callers that are configured, and those that
+        called.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_metrics_pb2.LabelMetrics]:
+        """Output only. Ordered by key, value."""
+
     def __init__(
         self,
         *,
@@ -703,10 +717,12 @@ class GetMetricsResponse(_message.Message):
         providers: _abc.Iterable[_metrics_pb2.ProviderMetrics] | None = ...,
         credentials: _abc.Iterable[_metrics_pb2.CredentialMetrics] | None = ...,
         models: _abc.Iterable[_metrics_pb2.ModelMetrics] | None = ...,
+        callers: _abc.Iterable[_metrics_pb2.CallerMetrics] | None = ...,
+        labels: _abc.Iterable[_metrics_pb2.LabelMetrics] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server", b"server"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials", "models", b"models", "providers", b"providers", "server", b"server"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "credentials", b"credentials", "labels", b"labels", "models", b"models", "providers", b"providers", "server", b"server"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,6 +91,11 @@ class ServerMetrics(_message.Message):
     ACTIVE_STREAMS_FIELD_NUMBER: _builtins.int
     QUEUED_CALLS_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    GATEWAY_OVERHEAD_FIELD_NUMBER: _builtins.int
+    CALLS_WITHOUT_PLACE_FIELD_NUMBER: _builtins.int
+    EVENT_LOOP_BUSY_RATIO_FIELD_NUMBER: _builtins.int
+    EVENT_LOOP_LAG_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Output only. Version of the server."""
     instance: _builtins.str
@@ -101,6 +106,10 @@ class ServerMetrics(_message.Message):
     """Output only. Calls waiting for quota now."""
     resident_bytes: _builtins.int
     """Output only. Resident memory in bytes."""
+    calls_without_place: _builtins.int
+    """Output only. Calls waiting for a place in this replica now."""
+    event_loop_busy_ratio: _builtins.float
+    """Output only. Share of time that the event loop worked of late, [0, 1]."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it started."""
@@ -108,6 +117,18 @@ class ServerMetrics(_message.Message):
     @_builtins.property
     def snapshot_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When this snapshot was taken."""
+
+    @_builtins.property
+    def calls(self) -> Global___CallMetrics:
+        """Output only. Generate calls of all callers."""
+
+    @_builtins.property
+    def gateway_overhead(self) -> Global___LatencySummary:
+        """Output only. The part of a turn that the gateway itself added."""
+
+    @_builtins.property
+    def event_loop_lag(self) -> _duration_pb2.Duration:
+        """Output only. How late the event loop last woke up."""
 
     def __init__(
         self,
@@ -119,10 +140,15 @@ class ServerMetrics(_message.Message):
         active_streams: _builtins.int = ...,
         queued_calls: _builtins.int = ...,
         resident_bytes: _builtins.int = ...,
+        calls: Global___CallMetrics | None = ...,
+        gateway_overhead: Global___LatencySummary | None = ...,
+        calls_without_place: _builtins.int = ...,
+        event_loop_busy_ratio: _builtins.float = ...,
+        event_loop_lag: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot_time", b"snapshot_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "snapshot_time", b"snapshot_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_streams", b"active_streams", "instance", b"instance", "queued_calls", b"queued_calls", "resident_bytes", b"resident_bytes", "snapshot_time", b"snapshot_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_streams", b"active_streams", "calls", b"calls", "calls_without_place", b"calls_without_place", "event_loop_busy_ratio", b"event_loop_busy_ratio", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "instance", b"instance", "queued_calls", b"queued_calls", "resident_bytes", b"resident_bytes", "snapshot_time", b"snapshot_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,8 +156,9 @@ Global___ServerMetrics: _TypeAlias = ServerMetrics  # noqa: Y015
 
 @_typing.final
 class CallMetrics(_message.Message):
-    """CallMetrics counts upstream calls. A call is a success only when its stream
-    came to a good end.
+    """CallMetrics counts calls: upstream calls where it describes a provider, a
+    credential or a model, and Generate calls where it describes a caller, a label
+    or the replica. A call is a success only when its stream came to a good end.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -172,6 +199,8 @@ class CallMetrics(_message.Message):
     LAST_ERROR_TIME_FIELD_NUMBER: _builtins.int
     LAST_ERROR_REASON_FIELD_NUMBER: _builtins.int
     REQUESTS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    RECENT_FIELD_NUMBER: _builtins.int
+    UNPRICED_CALLS_FIELD_NUMBER: _builtins.int
     requests: _builtins.int
     """Output only. Calls started."""
     successes: _builtins.int
@@ -188,17 +217,24 @@ class CallMetrics(_message.Message):
     """Output only. ErrorReason name of the last failure."""
     requests_per_hour: _builtins.float
     """Output only. Calls per hour since the first one."""
+    unpriced_calls: _builtins.int
+    """Output only. Completed calls whose cost nobody knows, so that the sum of
+    costs is too low.
+    """
     @_builtins.property
     def errors_by_reason(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Output only. Errors by ErrorReason name."""
 
     @_builtins.property
     def usage(self) -> _usage_pb2.Usage:
-        """Output only. Tokens of all ended calls."""
+        """Output only. Tokens of all ended calls, as far as providers counted them."""
 
     @_builtins.property
     def cost(self) -> _usage_pb2.Cost:
-        """Output only. Cost of all ended calls of known price."""
+        """Output only. Money for ended calls, as far as known: usd_nanos for those that
+        completed, wasted_usd_nanos for upstream calls that did not. Absent when
+        nothing is known.
+        """
 
     @_builtins.property
     def latency(self) -> Global___LatencySummary:
@@ -224,6 +260,10 @@ class CallMetrics(_message.Message):
     def last_error_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. Last failure."""
 
+    @_builtins.property
+    def recent(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecentCalls]:
+        """Output only. What ended of late, one entry per window, shortest first."""
+
     def __init__(
         self,
         *,
@@ -243,16 +283,116 @@ class CallMetrics(_message.Message):
         last_error_time: _timestamp_pb2.Timestamp | None = ...,
         last_error_reason: _builtins.str = ...,
         requests_per_hour: _builtins.float = ...,
+        recent: _abc.Iterable[Global___RecentCalls] | None = ...,
+        unpriced_calls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_success_rate", b"_success_rate", "cost", b"cost", "first_call_time", b"first_call_time", "last_call_time", b"last_call_time", "last_error_time", b"last_error_time", "last_success_time", b"last_success_time", "latency", b"latency", "success_rate", b"success_rate", "time_to_first_output", b"time_to_first_output", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_success_rate", b"_success_rate", "cancellations", b"cancellations", "cost", b"cost", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "first_call_time", b"first_call_time", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "last_error_time", b"last_error_time", "last_success_time", b"last_success_time", "latency", b"latency", "requests", b"requests", "requests_per_hour", b"requests_per_hour", "success_rate", b"success_rate", "successes", b"successes", "time_to_first_output", b"time_to_first_output", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_success_rate", b"_success_rate", "cancellations", b"cancellations", "cost", b"cost", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "first_call_time", b"first_call_time", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "last_error_time", b"last_error_time", "last_success_time", b"last_success_time", "latency", b"latency", "recent", b"recent", "requests", b"requests", "requests_per_hour", b"requests_per_hour", "success_rate", b"success_rate", "successes", b"successes", "time_to_first_output", b"time_to_first_output", "unpriced_calls", b"unpriced_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__success_rate: _TypeAlias = _typing.Literal["success_rate"]  # noqa: Y015
     _WhichOneofArgType__success_rate: _TypeAlias = _typing.Literal["_success_rate", b"_success_rate"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__success_rate) -> _WhichOneofReturnType__success_rate | None: ...
 
 Global___CallMetrics: _TypeAlias = CallMetrics  # noqa: Y015
+
+@_typing.final
+class RecentCalls(_message.Message):
+    """RecentCalls counts calls that ended within a window that ends now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ErrorsByReasonEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    SUCCESSES_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    CANCELLATIONS_FIELD_NUMBER: _builtins.int
+    ERRORS_BY_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_RATE_FIELD_NUMBER: _builtins.int
+    CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    USD_NANOS_FIELD_NUMBER: _builtins.int
+    MEAN_LATENCY_FIELD_NUMBER: _builtins.int
+    MEAN_TIME_TO_FIRST_OUTPUT_FIELD_NUMBER: _builtins.int
+    successes: _builtins.int
+    """Output only. Calls that completed."""
+    errors: _builtins.int
+    """Output only. Calls that failed."""
+    cancellations: _builtins.int
+    """Output only. Calls that the caller left."""
+    error_rate: _builtins.float
+    """Output only. errors / (successes + errors), [0, 1]; absent when none ended."""
+    calls_per_second: _builtins.float
+    """Output only. Ended calls per second. Over the time since the replica
+    started where that is shorter than the window, and so all rates.
+    """
+    input_tokens_per_second: _builtins.float
+    """Output only. Input tokens per second."""
+    output_tokens_per_second: _builtins.float
+    """Output only. Output tokens per second."""
+    usd_nanos: _builtins.int
+    """Output only. Money for these calls in 1e-9 US dollars, wasted included."""
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Output only. Length of the window."""
+
+    @_builtins.property
+    def errors_by_reason(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Output only. Errors by ErrorReason name."""
+
+    @_builtins.property
+    def mean_latency(self) -> _duration_pb2.Duration:
+        """Output only. Mean from start to end; absent when none ended."""
+
+    @_builtins.property
+    def mean_time_to_first_output(self) -> _duration_pb2.Duration:
+        """Output only. Mean from start to first output; absent without any output."""
+
+    def __init__(
+        self,
+        *,
+        window: _duration_pb2.Duration | None = ...,
+        successes: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        cancellations: _builtins.int = ...,
+        errors_by_reason: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        error_rate: _builtins.float | None = ...,
+        calls_per_second: _builtins.float = ...,
+        input_tokens_per_second: _builtins.float = ...,
+        output_tokens_per_second: _builtins.float = ...,
+        usd_nanos: _builtins.int = ...,
+        mean_latency: _duration_pb2.Duration | None = ...,
+        mean_time_to_first_output: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate", "error_rate", b"error_rate", "mean_latency", b"mean_latency", "mean_time_to_first_output", b"mean_time_to_first_output", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate", "calls_per_second", b"calls_per_second", "cancellations", b"cancellations", "error_rate", b"error_rate", "errors", b"errors", "errors_by_reason", b"errors_by_reason", "input_tokens_per_second", b"input_tokens_per_second", "mean_latency", b"mean_latency", "mean_time_to_first_output", b"mean_time_to_first_output", "output_tokens_per_second", b"output_tokens_per_second", "successes", b"successes", "usd_nanos", b"usd_nanos", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error_rate: _TypeAlias = _typing.Literal["error_rate"]  # noqa: Y015
+    _WhichOneofArgType__error_rate: _TypeAlias = _typing.Literal["_error_rate", b"_error_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_rate) -> _WhichOneofReturnType__error_rate | None: ...
+
+Global___RecentCalls: _TypeAlias = RecentCalls  # noqa: Y015
 
 @_typing.final
 class LatencySummary(_message.Message):
@@ -453,3 +593,68 @@ class ModelMetrics(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelMetrics: _TypeAlias = ModelMetrics  # noqa: Y015
+
+@_typing.final
+class CallerMetrics(_message.Message):
+    """CallerMetrics describes one caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """Output only. Name of the caller from the configuration; empty for calls that
+    need no name.
+    """
+    @_builtins.property
+    def calls(self) -> Global___CallMetrics:
+        """Output only. Its Generate calls."""
+
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        calls: Global___CallMetrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "calls", b"calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallerMetrics: _TypeAlias = CallerMetrics  # noqa: Y015
+
+@_typing.final
+class LabelMetrics(_message.Message):
+    """LabelMetrics describes the calls that carried one label. Only keys that are
+    configured for it are counted, and only a bounded number of values of each:
+    what comes beyond is counted under "_other".
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Output only. Key of the label."""
+    value: _builtins.str
+    """Output only. Value of the label."""
+    @_builtins.property
+    def calls(self) -> Global___CallMetrics:
+        """Output only. Generate calls that carried it."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        value: _builtins.str = ...,
+        calls: Global___CallMetrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "key", b"key", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelMetrics: _TypeAlias = LabelMetrics  # noqa: Y015
