@@ -19,7 +19,7 @@ import structlog
 
 import sluice_server
 from sluice.v1 import model_pb2
-from sluice_server.app import asking, turns, upstreams
+from sluice_server.app import asking, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
 from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
@@ -29,6 +29,7 @@ from sluice_server.edge.callers import Callers
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
+from sluice_server.edge.metrics_snapshot import LoopLoad, MetricsSnapshot
 from sluice_server.edge.rpc import RpcRunner
 from sluice_server.edge.server import hang_up, health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
@@ -49,8 +50,9 @@ from sluice_server.limits.snapshot import RateLimits
 from sluice_server.providers.webhook import Webhook
 from sluice_server.state.shared import SharedState
 from sluice_server.telemetry import names, tracing
+from sluice_server.telemetry.labels import CallLabels, ModelLabels
 from sluice_server.telemetry.ledger import Ledger
-from sluice_server.telemetry.metrics import Metrics, ModelLabels
+from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
 
 FAREWELL_SECONDS = 1.0
@@ -76,7 +78,11 @@ class App:
         self._settings = configured
         self._stack = AsyncExitStack()
         self._labels = ModelLabels()
-        self.metrics = Metrics(version=sluice_server.__version__, models=self._labels)
+        self._call_labels = CallLabels(configured.telemetry.counted_labels)
+        self.metrics = Metrics(
+            version=sluice_server.__version__, models=self._labels, labels=self._call_labels
+        )
+        self._load = LoopLoad()
         self._publisher = HealthPublisher()
         self._instance = configured.telemetry.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._embedded: Embedded | None = None
@@ -142,7 +148,7 @@ class App:
         stack.push_async_callback(admission.aclose)
         aftermath = Aftermath()
         stack.push_async_callback(aftermath.aclose)
-        recorder = Recorder(self._labels)
+        recorder = Recorder(self._labels, self._call_labels)
         self._ledger = Ledger(
             metrics=self.metrics, recorder=recorder, also=self._ward.attempt_ended
         )
@@ -181,24 +187,40 @@ class App:
             tracing=trace,
             max_wait_seconds=configured.limits.max_wait_seconds,
         )
+        pools = {name: upstream.credentials for name, upstream in providers.items()}
+        gate = self._build_gate()
+        snapshot = MetricsSnapshot(
+            recorder=recorder,
+            ledger=self._ledger,
+            health=self._ward.board,
+            breakers=self._ward.breakers,
+            pools=pools,
+            admission=admission,
+            gate=gate,
+            load=self._load,
+            callers=[caller.name for caller in configured.callers],
+            version=sluice_server.__version__,
+            instance=self._instance,
+        )
         servicer = GatewayServicer(
             self._runner,
             Rooms(
                 engine=engine,
-                gate=self._build_gate(),
+                gate=gate,
                 own=own,
                 catalog=self._catalog,
                 limits=limits,
-                admission=admission,
-                health=self._ward.board,
-                breakers=self._ward.breakers,
-                ledger=self._ledger,
-                recorder=recorder,
+                snapshot=snapshot,
                 metrics=self.metrics,
-                pools={name: upstream.credentials for name, upstream in providers.items()},
-                version=sluice_server.__version__,
-                instance=self._instance,
             ),
+        )
+        self._look_up = functools.partial(
+            figures.collect,
+            self.metrics.gauges,
+            limits=limits,
+            pools=pools,
+            recorder=recorder,
+            admission=admission,
         )
         if self._embedded is not None:
             self._embedded.report_to(self._ward.board)
@@ -301,12 +323,14 @@ class App:
         self.metrics.shared_state_up.set(int(state.up))
         self._publisher.sharing(up=state.up)
 
-    def _before_scrape(self) -> None:
+    async def _before_scrape(self) -> None:
         """Bring up to date what is not counted as it happens."""
         self._ledger.settle()
         self._ward.figures()
+        await self._look_up()
 
     def _loop_sampled(self, busy: float, lag: float) -> None:
+        self._load.busy, self._load.lag = busy, lag
         self.metrics.loop_busy.set(busy)
         self.metrics.loop_lag.set(lag)
 

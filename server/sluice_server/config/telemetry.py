@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sluice_server.config.section import Section
-from sluice_server.config.values import NOT_BOOLEAN, Label, Url
+from sluice_server.config.values import NOT_BOOLEAN, Label, LabelKey, Url
 
 
 class Telemetry(Section):
@@ -24,6 +24,11 @@ class Telemetry(Section):
 
     service_name: Label = "sluice"
     """`service.name` of traces."""
+
+    counted_labels: Annotated[tuple[LabelKey, ...], Field(max_length=8)] = ()
+    """Keys of callers' labels (`GenerateRequest.labels`) by which calls, tokens and cost are
+    counted, such as `team`. Of each key the first hundred values that worked are counted, what
+    comes beyond under `_other`. Empty: labels are only written to the log."""
 
     sample_ratio: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NOT_BOOLEAN] = 1.0
     """Share of traces recorded, 0 to 1, when the caller has not decided already. One: a call

@@ -26,6 +26,7 @@ _HEADER_VALUE = re.compile(r"[!-~]([\t !-~]*[!-~])?", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_LABEL_KEY = re.compile(r"[a-z0-9_.-]{1,63}", re.ASCII)
 
 CREDENTIAL_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key"}
@@ -64,6 +65,12 @@ def _label(text: str) -> str:
         raise ValueError(
             "must be 1 to 63 of letters, digits, '.', '_' and '-', starting with a letter or digit"
         )
+    return text
+
+
+def _label_key(text: str) -> str:
+    if not _LABEL_KEY.fullmatch(text):
+        raise ValueError("must be 1 to 63 of a-z, 0-9, '_', '.' and '-', as keys of labels are")
     return text
 
 
@@ -187,6 +194,7 @@ NOT_BOOLEAN = BeforeValidator(_no_boolean)
 ListenAddress = Annotated[str, AfterValidator(_address)]
 ProviderName = Annotated[str, AfterValidator(_provider_name)]
 Label = Annotated[str, AfterValidator(_label)]
+LabelKey = Annotated[str, AfterValidator(_label_key)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 VirtualModelName = Annotated[str, AfterValidator(_virtual_model_name)]
 Target = Annotated[str, AfterValidator(_target)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -14,7 +14,9 @@ from sluice_server.config import addresses
 class ManagementServer:
     """Serves one registry."""
 
-    def __init__(self, registry: CollectorRegistry, *, before_scrape: Callable[[], None]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, *, before_scrape: Callable[[], Awaitable[None]]
+    ) -> None:
         self._registry = registry
         self._before_scrape = before_scrape
         application = web.Application()
@@ -40,6 +42,6 @@ class ManagementServer:
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        self._before_scrape()
+        await self._before_scrape()
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return web.Response(body=encode(self._registry), headers={"content-type": content_type})

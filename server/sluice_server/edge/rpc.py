@@ -179,6 +179,7 @@ class RpcRunner:
         try:
             rpc.record.caller = self._admit(metadata)
             self._let_in += 1
+            self._ledger.call_started(rpc.record)
             return await handler(rpc)
         except asyncio.CancelledError:
             if not rpc.cut:
@@ -238,6 +239,7 @@ class RpcRunner:
         record.duration_seconds = time.monotonic() - rpc.started
         record.ended_at = time.time()
         record.trace_id = rpc.scope.trace_id
+        record.exemplar = rpc.scope.exemplar
         if failure is not None:
             record.reason = failure.reason
             record.error = {**failure.metadata(), "error": str(failure)}

@@ -6,18 +6,13 @@ Each one validates, asks the room that knows, and answers; what they share is in
 
 from __future__ import annotations
 
-import time
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import psutil
-
-from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, metrics_pb2
+from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.catalog.catalog import Catalog
-from sluice_server.credentials.oauth.source import AccountState, OAuthSource
-from sluice_server.credentials.pool import Pool
-from sluice_server.credentials.standing import State
 from sluice_server.edge.gate import Gate
+from sluice_server.edge.metrics_snapshot import MetricsSnapshot
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
 from sluice_server.edge.validation import (
     validate_generate,
@@ -29,14 +24,9 @@ from sluice_server.engine.call import Call
 from sluice_server.engine.exchange import Clock
 from sluice_server.engine.turn import Engine
 from sluice_server.errors import FieldViolation, InvalidRequestError
-from sluice_server.health.board import HealthBoard
-from sluice_server.health.breakers import Breakers
-from sluice_server.limits.admission import Admission
 from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
-from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
-from sluice_server.telemetry.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +38,8 @@ class Rooms:
     own: OwnLimits
     catalog: Catalog
     limits: RateLimits
-    admission: Admission
-    health: HealthBoard
-    breakers: Breakers
-    ledger: Ledger
-    recorder: Recorder
+    snapshot: MetricsSnapshot
     metrics: Metrics
-    pools: dict[str, Pool]
-    version: str
-    instance: str
 
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
@@ -65,9 +48,6 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     def __init__(self, runner: RpcRunner, rooms: Rooms) -> None:
         self._runner = runner
         self._rooms = rooms
-        self._started_at = time.time()
-        self._streams = 0
-        self._process = psutil.Process()
 
     # A coroutine that writes is grpc.aio's other style for a stream; the type
     # stubs know the generator alone.
@@ -93,18 +73,21 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
                     low_priority=low,
                     provider_key=rpc.provider_key,
                 )
-                async with aclosing(self._rooms.engine.generate(call)) as messages:
-                    async for message in messages:
-                        # Returns once gRPC's flow control took the message: a slow
-                        # reader holds up the upstream, not our memory.
-                        await context.write(message)
+                try:
+                    async with aclosing(self._rooms.engine.generate(call)) as messages:
+                        async for message in messages:
+                            # Returns once gRPC's flow control took the message: a slow
+                            # reader holds up the upstream, not our memory.
+                            await context.write(message)
+                finally:
+                    rpc.record.queued_seconds = waited + call.clock.queued
 
-        self._streams += 1
+        self._rooms.snapshot.active_streams += 1
         self._rooms.metrics.active_streams.inc()
         try:
             await self._runner.run("Generate", context, handle)
         finally:
-            self._streams -= 1
+            self._rooms.snapshot.active_streams -= 1
             self._rooms.metrics.active_streams.dec()
 
     async def ListModels(
@@ -136,68 +119,9 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(_rpc: Rpc) -> gateway_service_pb2.GetMetricsResponse:
             _refuse(validate_get_metrics(request))
-            self._rooms.ledger.settle()
-            return self._snapshot(set(request.providers))
+            return self._rooms.snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
-
-    def _snapshot(self, wanted: set[str]) -> gateway_service_pb2.GetMetricsResponse:
-        rooms, now = self._rooms, time.time()
-        of_provider, of_credential = rooms.recorder.providers(), rooms.recorder.credentials()
-        response = gateway_service_pb2.GetMetricsResponse()
-        server = response.server
-        server.version, server.instance = rooms.version, rooms.instance
-        server.start_time.FromNanoseconds(int(self._started_at * 1e9))
-        server.snapshot_time.FromNanoseconds(int(now * 1e9))
-        server.active_streams = self._streams
-        server.queued_calls = rooms.admission.waiting
-        server.resident_bytes = self._process.memory_info().rss
-        for name, health in sorted(rooms.health.providers.items()):
-            if wanted and name not in wanted:
-                continue
-            provider = response.providers.add(
-                provider=name,
-                health=health.state,
-                health_message=health.message,
-                circuit=rooms.breakers.state(name),
-            )
-            if name in of_provider:
-                provider.calls.CopyFrom(of_provider[name].snapshot(now))
-            if health.judged_at is not None:
-                provider.health_time.FromNanoseconds(int(health.judged_at * 1e9))
-            for credential in sorted(rooms.pools[name].credentials, key=lambda c: c.name):
-                entry = response.credentials.add(provider=name, credential=credential.name)
-                stats = of_credential.get((name, credential.name))
-                if stats is not None:
-                    entry.calls.CopyFrom(stats.snapshot(now))
-                standing = rooms.pools[name].state_of(credential)
-                if standing.state is not State.HEALTHY or stats is not None:
-                    entry.health = _CREDENTIAL_HEALTH[standing.state]
-                if standing.until is not None and standing.until > now:
-                    entry.backoff_until.FromNanoseconds(int(standing.until * 1e9))
-                if isinstance(credential.source, OAuthSource):
-                    _tell_account(entry, credential.source.state)
-        for (name, model), stats in sorted(rooms.recorder.models().items()):
-            if not wanted or name in wanted:
-                response.models.add(provider=name, model=model, calls=stats.snapshot(now))
-        return response
-
-
-def _tell_account(entry: metrics_pb2.CredentialMetrics, account: AccountState) -> None:
-    entry.refreshes = account.refreshes
-    entry.refresh_failures = account.refresh_failures
-    if account.refreshed_at is not None:
-        entry.last_refresh_time.FromNanoseconds(int(account.refreshed_at * 1e9))
-    if account.expires_at is not None:
-        entry.expire_time.FromNanoseconds(int(account.expires_at * 1e9))
-
-
-_CREDENTIAL_HEALTH = {
-    State.HEALTHY: metrics_pb2.HEALTH_STATE_HEALTHY,
-    State.COOLING: metrics_pb2.HEALTH_STATE_DEGRADED,
-    State.REJECTED: metrics_pb2.HEALTH_STATE_UNHEALTHY,
-    State.NEEDS_LOGIN: metrics_pb2.HEALTH_STATE_UNHEALTHY,
-}
 
 
 def _refuse(violations: list[FieldViolation]) -> None:

@@ -288,7 +288,11 @@ class Attempt:
 
     def _account(self, record: AttemptRecord, span: trace.Span) -> None:
         services, assembler = self._services, self.assembler
+        if record.outcome is not Outcome.SUCCESS:
+            record.wasted_usd_nanos, record.cost_usd_nanos = self.wasted, None
+        record.exemplar = self._scope.exemplar
         if self._exchange is not None and self._exchange.first_output is not None:
+            record.gaps = self._exchange.gaps
             record.first_output_seconds = self._exchange.first_output
             services.first_outputs.add(
                 record.provider, self._target.model, record.first_output_seconds

@@ -30,6 +30,7 @@ from sluice_server.errors import (
 from sluice_server.providers.dialect import Decoder, EncodedRequest
 from sluice_server.providers.quota_words import observed
 from sluice_server.providers.transport import ERROR_BODY_BYTES, Response
+from sluice_server.telemetry.gaps import Gaps
 
 END_SECONDS = 0.05
 """How long the end of the body may take once the answer is whole. It mostly
@@ -121,6 +122,8 @@ class Exchange:
         """Status of the response; None before there is one."""
         self.first_output: float | None = None
         """Seconds from the start to the model's first output, shown or not."""
+        self.gaps: Gaps | None = None
+        """Time between reads that brought something to hand on."""
 
     async def run(
         self, encoded: EncodedRequest, headers: Sequence[tuple[str, str]]
@@ -207,6 +210,8 @@ class Exchange:
         sent = 0
         ended = False
         asked = clock.now()
+        # When output came last, later by what the caller took to take it: that is no gap.
+        came = 0.0
         try:
             async for chunk in response:
                 if ended:
@@ -223,11 +228,17 @@ class Exchange:
                     continue
                 message = assembler.flush()
                 if message is not None:
+                    if self.gaps is None:
+                        self.gaps = Gaps()
+                    else:
+                        self.gaps.add(now - came)
                     # The reader's time is not the upstream's.
                     timer.reschedule(None)
                     handed_over = clock.now()
                     yield message
-                    clock.caller += clock.now() - handed_over
+                    taken = clock.now() - handed_over
+                    clock.caller += taken
+                    came = now + taken
                     sent += 1
                     if window := self._pacer.window(sent):
                         await asyncio.sleep(window)

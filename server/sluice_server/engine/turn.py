@@ -145,6 +145,7 @@ class _Turn:
                 raise self._told(error, attempt) from None
             finally:
                 call.record.attempts = self._made
+                call.record.wasted_usd_nanos = self._wasted + self._sunk
                 learn(call.record, contest.leader)
             attempt = contest.leader
             answer = answer or Answer(call, attempt, self._failed)
@@ -158,6 +159,11 @@ class _Turn:
     def _made(self) -> int:
         """Upstream calls so far; what still waits for room, or never had any, is none."""
         return self._tries.made - sum(not attempt.admitted for attempt in self._running)
+
+    @property
+    def _sunk(self) -> int:
+        """What attempts cost so far that have not come to anything, in nano-dollars."""
+        return sum(attempt.wasted for attempt in self._running if attempt.completed is None)
 
     def _contest(self) -> Contest:
         first = self._attempt(self._call.clock, may_wait=self._tries.may_wait)

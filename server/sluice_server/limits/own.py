@@ -72,10 +72,14 @@ class OwnLimits:
         """Tell whether calls of this caller give way to others."""
         return caller in self._low
 
-    def all_of(self, caller: str) -> Iterator[OwnedBy]:
-        """Yield the limits that this caller may know of: the upstreams' and its own."""
-        for limit in self._callers.get(caller, ()):
-            yield OwnedBy(limit=limit, caller=caller)
+    def all_of(self, caller: str | None) -> Iterator[OwnedBy]:
+        """Yield the limits that this caller may know of: the upstreams' and its own.
+
+        None stands for the operator, who may know of everybody's.
+        """
+        for name, limits in self._callers.items():
+            if caller is None or caller == name:
+                yield from (OwnedBy(limit=limit, caller=name) for limit in limits)
         for provider, limits in self._providers.items():
             yield from (OwnedBy(limit=limit, provider=provider) for limit in limits)
         for (provider, model), limits in self._models.items():

@@ -35,6 +35,10 @@ Cost = Callable[[str, str, int], int | None]
 nobody knows."""
 
 
+EVERYBODY = None
+"""Asks for the operator, who sees the limits of all callers."""
+
+
 class RateLimits:
     """Answers GetRateLimits."""
 
@@ -58,13 +62,13 @@ class RateLimits:
         self._clock = clock
 
     async def snapshot(
-        self, request: gateway_service_pb2.GetRateLimitsRequest, *, caller: str = ""
+        self, request: gateway_service_pb2.GetRateLimitsRequest, *, caller: str | None = ""
     ) -> gateway_service_pb2.GetRateLimitsResponse:
         """Return what is known now.
 
         Args:
             request: What is asked for.
-            caller: Who asks; it sees its own limits and nobody else's.
+            caller: Who asks; it sees its own limits and nobody else's, EVERYBODY all of them.
         """
         owned = list(self._own.all_of(caller))
         states = await self._store.buckets(
@@ -95,7 +99,10 @@ class RateLimits:
         tokens = request.estimated_tokens if request.HasField("estimated_tokens") else 0
         for one in _with_unseen(seen, of_group, request):
             names = self._own.of(
-                caller=caller, provider=one.provider, credential=one.credential, model=one.model
+                caller=caller or "",
+                provider=one.provider,
+                credential=one.credential,
+                model=one.model,
             )
             applying = of_group.get(one.group, []) + [
                 of_name[limit.name] for limit in names if limit.name in of_name

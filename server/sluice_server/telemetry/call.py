@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from sluice.v1 import usage_pb2
+from sluice_server.telemetry.gaps import Gaps
 
 
 class Outcome(StrEnum):
@@ -18,6 +20,52 @@ class Outcome(StrEnum):
     SUCCESS = "success"
     ERROR = "error"
     CANCELLED = "cancelled"
+    """The caller left, or another attempt was faster."""
+
+
+class Ended(Protocol):
+    """What calls and attempts have in common when they are over."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+
+    @property
+    def reason(self) -> str:
+        """ErrorReason name where the outcome is an error."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """Start to end."""
+
+    @property
+    def first_output_seconds(self) -> float | None:
+        """Start to first output; None without any."""
+
+    @property
+    def cost_usd_nanos(self) -> int | None:
+        """What a good end cost, in 1e-9 US dollars; None where no price is known."""
+
+    @property
+    def wasted_usd_nanos(self) -> int:
+        """What was paid for nothing, in 1e-9 US dollars, as far as known."""
+
+    def tokens(self) -> dict[str, int]:
+        """Return token counts by kind; kinds that nobody counted are absent."""
+
+
+def tokens_by_kind(usage: usage_pb2.Usage | None) -> dict[str, int]:
+    """Return token counts by kind: input, output, cache_read_input and so on.
+
+    Kinds that nobody counted are absent.
+    """
+    if usage is None:
+        return {}
+    return {
+        field.name.removesuffix("_tokens"): count
+        for field, count in usage.ListFields()
+        if field.name.endswith("_tokens")
+    }
 
 
 @dataclass(slots=True)
@@ -27,6 +75,8 @@ class CallRecord:
     method: str
     generation_id: str
     caller: str = ""
+    running: bool = False
+    """It was counted when it began."""
     model: str = ""
     """The model as the caller named it."""
     provider: str = ""
@@ -34,17 +84,24 @@ class CallRecord:
     credential: str = ""
     attempts: int = 0
     finish_reason: str = ""
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    usage: usage_pb2.Usage | None = None
+    """What the provider that answered counted; None when it did not."""
     cost_usd_nanos: int | None = None
     """What the answer cost, in 1e-9 US dollars; None where no price is known."""
+    wasted_usd_nanos: int = 0
+    """What attempts cost that came to nothing, in 1e-9 US dollars, as far as known."""
     events: int = 0
     messages: int = 0
     first_output_seconds: float | None = None
+    queued_seconds: float | None = None
+    """Spent waiting for a place in the replica and for room at providers; None for RPCs that
+    never wait."""
     overhead_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
     """The caller's labels for cost attribution; bounded by validation."""
     trace_id: str = ""
+    exemplar: str = ""
+    """The trace's id where the trace is kept, so that a figure may point to it."""
     code: str = ""
     """Name of the gRPC status."""
     reason: str = ""
@@ -54,6 +111,17 @@ class CallRecord:
     duration_seconds: float = 0.0
     ended_at: float = 0.0
     """Seconds since the epoch."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        if self.code == "OK":
+            return Outcome.SUCCESS
+        return Outcome.CANCELLED if self.code == "CANCELLED" else Outcome.ERROR
+
+    def tokens(self) -> dict[str, int]:
+        """Return token counts by kind; kinds that nobody counted are absent."""
+        return tokens_by_kind(self.usage)
 
 
 @dataclass(slots=True)
@@ -72,20 +140,17 @@ class AttemptRecord:
     usage: usage_pb2.Usage | None = None
     """What the provider counted; None when it did not."""
     cost_usd_nanos: int | None = None
-    """What that costs, in 1e-9 US dollars; None where no price is known."""
+    """What a good end cost, in 1e-9 US dollars; None where no price is known."""
+    wasted_usd_nanos: int = 0
+    """What any other end cost, in 1e-9 US dollars, as far as known or estimated."""
+    gaps: Gaps | None = None
+    """Time between pieces of output; None without any output."""
+    exemplar: str = ""
+    """The trace's id where the trace is kept, so that a figure may point to it."""
 
     def tokens(self) -> dict[str, int]:
-        """Return token counts by kind: input, output, cache_read_input and so on.
-
-        Kinds that nobody counted are absent.
-        """
-        if self.usage is None:
-            return {}
-        return {
-            field.name.removesuffix("_tokens"): count
-            for field, count in self.usage.ListFields()
-            if field.name.endswith("_tokens")
-        }
+        """Return token counts by kind; kinds that nobody counted are absent."""
+        return tokens_by_kind(self.usage)
 
     def failed(self, reason: str, *, upstream_fault: bool) -> None:
         """Note that it ended with an error."""

@@ -58,6 +58,10 @@ class Ledger:
         self._attempts.append(record)
         self._soon()
 
+    def call_started(self, record: CallRecord) -> None:
+        """Count an RPC that was let in."""
+        self._recorder.call_started(record)
+
     def call_ended(self, record: CallRecord) -> None:
         """Take an RPC that ended."""
         self._calls.append(record)
@@ -76,6 +80,7 @@ class Ledger:
             self._also(attempt)
         for call in calls:
             self._metrics.rpc_ended(call)
+            self._recorder.call_ended(call)
             self._write(call)
 
     def _soon(self) -> None:
@@ -87,6 +92,7 @@ class Ledger:
 
     def _write(self, record: CallRecord) -> None:
         """Write the canonical line: one per call, with everything and no content."""
+        tokens = record.tokens()
         line: dict[str, object] = {
             **record.error,
             "method": record.method,
@@ -102,11 +108,12 @@ class Ledger:
             "labels": record.labels or None,
             "attempts": record.attempts or None,
             "finish_reason": record.finish_reason,
-            "input_tokens": record.input_tokens,
-            "output_tokens": record.output_tokens,
+            **{f"{kind}_tokens": count for kind, count in tokens.items()},
             "cost_usd": _dollars(record.cost_usd_nanos),
+            "wasted_usd": _dollars(record.wasted_usd_nanos or None),
             "events": record.events or None,
             "messages": record.messages or None,
+            "queued_ms": _milliseconds(record.queued_seconds or None),
             "first_output_ms": _milliseconds(record.first_output_seconds),
             "overhead_ms": _milliseconds(record.overhead_seconds),
             "duration_ms": _milliseconds(record.duration_seconds),

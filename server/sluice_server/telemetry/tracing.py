@@ -50,6 +50,12 @@ class TraceScope:
                 return value.split("-")[1]
         return ""
 
+    @property
+    def exemplar(self) -> str:
+        """The trace's id where this process records it; else empty."""
+        context = self.span.get_span_context()
+        return trace.format_trace_id(context.trace_id) if context.trace_flags.sampled else ""
+
 
 class Tracing:
     """Makes spans, or passes contexts through when there is no exporter."""

@@ -7,11 +7,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from sluice.v1 import usage_pb2
 from sluice_server.telemetry import ledger as module
 from sluice_server.telemetry import names
 from sluice_server.telemetry.call import AttemptRecord, CallRecord
+from sluice_server.telemetry.labels import ModelLabels
 from sluice_server.telemetry.ledger import MAX_WAITING, Ledger
-from sluice_server.telemetry.metrics import Metrics, ModelLabels
+from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
 
 
@@ -124,7 +126,8 @@ async def test_level_of_a_line(code: str, level: str, lines: list[dict[str, Any]
 
 async def test_line_holds_what_is_known(lines: list[dict[str, Any]]) -> None:
     """Unknown facts are absent, zero tokens are not, and long names are cut."""
-    record = CallRecord("Generate", "g", code="OK", model="m" * 1000, input_tokens=0)
+    record = CallRecord("Generate", "g", code="OK", model="m" * 1000)
+    record.usage = usage_pb2.Usage(input_tokens=0)
     record.ended_at = 1_790_000_000.0
     record.duration_seconds = 0.0123456
     record.error = {"code": "spoofed", "http_status": "500"}

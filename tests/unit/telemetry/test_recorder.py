@@ -7,10 +7,12 @@ from google.protobuf import duration_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.v1 import usage_pb2
+from sluice.v1 import metrics_pb2, usage_pb2
 from sluice_server.telemetry.call import AttemptRecord, Outcome
-from sluice_server.telemetry.metrics import MODELS_PER_PROVIDER, OTHER_MODEL, ModelLabels
-from sluice_server.telemetry.recorder import RELATIVE_ERROR, Latency, Recorder
+from sluice_server.telemetry.labels import MODELS_PER_PROVIDER, OTHER_MODEL, ModelLabels
+from sluice_server.telemetry.latency import RELATIVE_ERROR, Latency
+from sluice_server.telemetry.recorder import Recorder
+from sluice_server.telemetry.stats import CallStats, Moment
 
 PROVIDERS, KEYS, MODELS = ["p", "q"], ["", "k1", "k2"], ["a", "b", "c"]
 OUTCOMES = st.sampled_from(list(Outcome))
@@ -41,6 +43,14 @@ def recorded(records: list[AttemptRecord], *, running: int = 0) -> Recorder:
     return recorder
 
 
+NOW = Moment(math.inf, 1000.0)
+
+
+def shown(stats: CallStats, now: Moment = NOW) -> metrics_pb2.CallMetrics:
+    """Return what GetMetrics shows of some calls."""
+    return stats.snapshot(now, since=Moment(0.0, 0.0))
+
+
 def seconds(duration: duration_pb2.Duration) -> float:
     """Return a duration in seconds."""
     return duration.ToNanoseconds() / 1e9
@@ -51,10 +61,10 @@ def seconds(duration: duration_pb2.Duration) -> float:
 def test_parts_add_up_to_the_whole(records: list[AttemptRecord], running: int) -> None:
     """Every tier counts each call once, and so do the parts of each count."""
     recorder = recorded(records, running=running)
-    shown = {name: stats.snapshot(math.inf) for name, stats in recorder.providers().items()}
+    of_provider = {name: shown(stats) for name, stats in recorder.providers().items()}
 
-    assert sum(m.requests for m in shown.values()) == len(records) + running
-    for name, metrics in shown.items():
+    assert sum(m.requests for m in of_provider.values()) == len(records) + running
+    for name, metrics in of_provider.items():
         mine = [record for record in records if record.provider == name]
         assert metrics.requests == (
             metrics.successes
@@ -67,15 +77,15 @@ def test_parts_add_up_to_the_whole(records: list[AttemptRecord], running: int) -
         assert metrics.latency.count == len(mine)
         assert metrics.usage.input_tokens == sum(r.tokens().get("input", 0) for r in mine)
         models = [s for (p, _), s in recorder.models().items() if p == name]
-        assert sum(s.snapshot(math.inf).requests for s in models) == len(mine)
-    keyed = sum(s.snapshot(math.inf).requests for s in recorder.credentials().values())
+        assert sum(shown(s).requests for s in models) == len(mine)
+    keyed = sum(shown(s).requests for s in recorder.credentials().values())
     assert keyed == sum(bool(record.credential) for record in records) + running
 
 
 def test_nothing_yet() -> None:
     """Before the first call nothing is invented: no rate, no times, no tokens."""
     recorder = recorded([], running=1)
-    metrics = recorder.providers()["p"].snapshot(0.0)
+    metrics = shown(recorder.providers()["p"], Moment(0.0, 0.0))
 
     assert metrics.requests == 1
     assert not metrics.HasField("success_rate")
@@ -89,7 +99,7 @@ def test_cancelled_calls_do_not_count_against_the_rate() -> None:
     ends = [Outcome.SUCCESS] * 3 + [Outcome.ERROR] + [Outcome.CANCELLED] * 4
     stats = recorded([AttemptRecord("p", "m", "", outcome) for outcome in ends]).providers()["p"]
 
-    assert stats.snapshot(math.inf).success_rate == pytest.approx(0.75)
+    assert shown(stats).success_rate == pytest.approx(0.75)
 
 
 @given(st.lists(st.floats(0.0001, 1000), min_size=1, max_size=200))

@@ -1,0 +1,153 @@
+"""The answer to GetMetrics: what the rooms know, put together in the contract's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from sluice.v1 import gateway_service_pb2, metrics_pb2
+from sluice_server.credentials.facts import facts_of
+from sluice_server.credentials.pool import Pool
+from sluice_server.edge.gate import Gate
+from sluice_server.health.board import HealthBoard
+from sluice_server.health.breakers import Breakers
+from sluice_server.limits.admission import Admission
+from sluice_server.telemetry.latency import to_duration
+from sluice_server.telemetry.ledger import Ledger
+from sluice_server.telemetry.recorder import Recorder
+from sluice_server.telemetry.stats import CallStats, Moment
+
+
+@dataclass(slots=True)
+class LoopLoad:
+    """How busy the event loop is, as it was last seen."""
+
+    busy: float = 0.0
+    """Share of time, 0 to 1."""
+    lag: float = 0.0
+    """Seconds."""
+
+
+class MetricsSnapshot:
+    """Answers GetMetrics."""
+
+    def __init__(
+        self,
+        *,
+        recorder: Recorder,
+        ledger: Ledger,
+        health: HealthBoard,
+        breakers: Breakers,
+        pools: Mapping[str, Pool],
+        admission: Admission,
+        gate: Gate,
+        load: LoopLoad,
+        callers: Iterable[str],
+        version: str,
+        instance: str,
+    ) -> None:
+        """`callers`: names from the configuration, shown before their first call too."""
+        self._recorder = recorder
+        self._ledger = ledger
+        self._health = health
+        self._breakers = breakers
+        self._pools = pools
+        self._admission = admission
+        self._gate = gate
+        self._load = load
+        self._callers = frozenset(callers)
+        self._version = version
+        self._instance = instance
+        self._process = psutil.Process()
+        self.active_streams = 0
+        """Generate streams open now."""
+
+    def take(self, providers: Iterable[str] = ()) -> gateway_service_pb2.GetMetricsResponse:
+        """Return the figures as they are now.
+
+        Args:
+            providers: Show these alone, without callers and labels; empty for everything.
+        """
+        self._ledger.settle()
+        now, wanted = Moment.now(), frozenset(providers)
+        response = gateway_service_pb2.GetMetricsResponse()
+        self._tell_server(response.server, now)
+        for name in sorted(self._health.providers):
+            if not wanted or name in wanted:
+                self._tell_provider(response, name)
+        self._tell_calls(response, now, wanted)
+        return response
+
+    def _tell_server(self, server: metrics_pb2.ServerMetrics, now: Moment) -> None:
+        server.version, server.instance = self._version, self._instance
+        server.start_time.FromNanoseconds(int(self._recorder.since.wall * 1e9))
+        server.snapshot_time.FromNanoseconds(int(now.wall * 1e9))
+        server.active_streams = self.active_streams
+        server.queued_calls = self._admission.waiting
+        server.calls_without_place = self._gate.waiting
+        server.resident_bytes = self._process.memory_info().rss
+        server.calls.CopyFrom(self._shown(self._recorder.calls(), now))
+        server.gateway_overhead.CopyFrom(self._recorder.overhead.summary())
+        server.event_loop_busy_ratio = self._load.busy
+        server.event_loop_lag.CopyFrom(to_duration(self._load.lag))
+
+    def _tell_provider(self, response: gateway_service_pb2.GetMetricsResponse, name: str) -> None:
+        health = self._health.providers[name]
+        provider = response.providers.add(
+            provider=name,
+            health=health.state,
+            health_message=health.message,
+            circuit=self._breakers.state(name),
+        )
+        if health.judged_at is not None:
+            provider.health_time.FromNanoseconds(int(health.judged_at * 1e9))
+        for credential in sorted(self._pools[name].credentials, key=lambda each: each.name):
+            response.credentials.add(provider=name, credential=credential.name)
+
+    def _tell_calls(
+        self, response: gateway_service_pb2.GetMetricsResponse, now: Moment, wanted: frozenset[str]
+    ) -> None:
+        recorder = self._recorder
+        of_provider, of_credential = recorder.providers(), recorder.credentials()
+        for provider in response.providers:
+            provider.calls.CopyFrom(self._shown(of_provider.get(provider.provider), now))
+        for entry in response.credentials:
+            stats = of_credential.get((entry.provider, entry.credential))
+            entry.calls.CopyFrom(self._shown(stats, now))
+            self._tell_standing(entry, now, used=stats is not None)
+        for (name, model), stats in sorted(recorder.models().items()):
+            if not wanted or name in wanted:
+                response.models.add(provider=name, model=model, calls=self._shown(stats, now))
+        if wanted:
+            return
+        of_caller = recorder.callers()
+        for caller in sorted(self._callers.union(of_caller)):
+            response.callers.add(caller=caller, calls=self._shown(of_caller.get(caller), now))
+        for (key, value), stats in sorted(recorder.labels().items()):
+            response.labels.add(key=key, value=value, calls=self._shown(stats, now))
+
+    def _tell_standing(
+        self, entry: metrics_pb2.CredentialMetrics, now: Moment, *, used: bool
+    ) -> None:
+        pool = self._pools[entry.provider]
+        credential = next(each for each in pool.credentials if each.name == entry.credential)
+        facts = facts_of(pool, credential, used=used, now=now.wall)
+        entry.health = facts.health
+        if facts.backoff_until is not None:
+            entry.backoff_until.FromNanoseconds(int(facts.backoff_until * 1e9))
+        account = facts.account
+        if account is None:
+            return
+        entry.refreshes = account.refreshes
+        entry.refresh_failures = account.refresh_failures
+        if account.refreshed_at is not None:
+            entry.last_refresh_time.FromNanoseconds(int(account.refreshed_at * 1e9))
+        if account.expires_at is not None:
+            entry.expire_time.FromNanoseconds(int(account.expires_at * 1e9))
+
+    def _shown(self, stats: CallStats | None, now: Moment) -> metrics_pb2.CallMetrics:
+        if stats is None:
+            return metrics_pb2.CallMetrics()
+        return stats.snapshot(now, since=self._recorder.since)
