@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.bench.errors import BenchError
 from tests.bench.report import render, to_json
 from tests.bench.run import Settings, run
+from tests.bench.servers import ServerName
 
 
 def positive(text: str) -> int:
@@ -32,6 +33,11 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--scenario", choices=("burst", "paced", "all"), default="all")
     arguments.add_argument("--only", choices=("floor", "sluice"), help="measure one server")
+    arguments.add_argument(
+        "--recording",
+        action="store_true",
+        help="measure what metrics and a hundredth of the traces cost, beside Sluice without them",
+    )
     arguments.add_argument("--rounds", type=positive, default=9)
     arguments.add_argument("--calls", type=positive, help="per round and server")
     arguments.add_argument("--concurrency", type=positive, help="calls in flight at once")
@@ -40,12 +46,18 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
+def _servers(options: argparse.Namespace) -> tuple[ServerName, ...]:
+    if options.recording:
+        return ("silent", "recording")
+    return (options.only,) if options.only else ("floor", "sluice")
+
+
 def main() -> int:
     """Run the bench; return the exit code."""
     options = parser().parse_args()
     settings = Settings(
         scenarios=("burst", "paced") if options.scenario == "all" else (options.scenario,),
-        servers=(options.only,) if options.only else ("floor", "sluice"),
+        servers=_servers(options),
         rounds=options.rounds,
         calls=options.calls,
         concurrency=options.concurrency,

@@ -121,12 +121,12 @@ def table(results: Results, scenario: Scenario) -> list[list[str]]:
         ]
         for name in names
     }
-    compared = "floor" in rounds and "sluice" in rounds
-    rows = [["", *names, *(["sluice / floor"] if compared else [])]]
+    compared = len(names) == 2
+    rows = [["", *names, *([f"{names[1]} / {names[0]}"] if compared else [])]]
     for metric in METRICS:
         row = [metric.label, *(_range(_values(metric, rounds, name), metric) for name in names)]
         if compared:
-            row.append(_ratio(metric, rounds))
+            row.append(_ratio(metric, *(_values(metric, rounds, name) for name in names)))
         rows.append(row)
     return rows
 
@@ -137,11 +137,10 @@ def _values(
     return [metric.value(sample) for sample in rounds[name]]
 
 
-def _ratio(metric: Metric, rounds: dict[ServerName, list[Sample]]) -> str:
+def _ratio(metric: Metric, base: list[float], other: list[float]) -> str:
     if not metric.compared:
         return ""
-    pairs = zip(_values(metric, rounds, "sluice"), _values(metric, rounds, "floor"), strict=True)
-    return _spread([ours / floor for ours, floor in pairs], 2)
+    return _spread([theirs / ours for ours, theirs in zip(base, other, strict=True)], 2)
 
 
 def _range(values: Sequence[float], metric: Metric) -> str:

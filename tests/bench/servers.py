@@ -11,17 +11,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from tests.bench.errors import BenchError
-from tests.bench.measure import pinned
+from tests.bench.measure import choose_cores, pinned
 from tests.bench.plan import PROVIDER, UPSTREAM_MODEL
 from tests.bench.verify import Shape
 
-ServerName = Literal["floor", "sluice"]
+ServerName = Literal["floor", "sluice", "silent", "recording"]
+"""`silent` is Sluice without its figures, `recording` with them and a hundredth of its traces."""
+
+SAMPLED: Final = 0.01
+"""Share of traces that `recording` exports."""
 
 ROOT: Final = Path(__file__).parents[2]
 START_SECONDS: Final = 60.0
@@ -71,12 +75,33 @@ def server(
             yield Server(name, "bytes", process.pid, _announced_port(process, log))
         return
     port, health_port, metrics_port = _free_ports(3)
-    config = folder / "sluice.yaml"
-    config.write_text(_config(upstream_port, port, health_port, metrics_port))
-    module = ["sluice_server", "serve", "--config", str(config)]
-    with _process(module, cores, log) as process:
+    config = folder / f"{name}.yaml"
+    text = _config(upstream_port, port, health_port, metrics_port)
+    with ExitStack() as stack:
+        if name == "recording":
+            text += _traced(stack.enter_context(_collector(folder)))
+        config.write_text(text)
+        program = "tests.bench.silent" if name == "silent" else "sluice_server"
+        module = [program, "serve", "--config", str(config)]
+        process = stack.enter_context(_process(module, cores, log, announces=False))
         _wait_until_listening(process, port, log)
         yield Server(name, "events", process.pid, port)
+
+
+@contextmanager
+def _collector(folder: Path) -> Iterator[int]:
+    """Run a collector of traces where no server is; give its port."""
+    log = folder / "collector.log"
+    with _process(["tests.bench.collector"], choose_cores().others, log) as process:
+        yield _announced_port(process, log)
+
+
+def _traced(port: int) -> str:
+    return f"""\
+telemetry:
+  otlp_endpoint: http://127.0.0.1:{port}
+  sample_ratio: {SAMPLED}
+"""
 
 
 def _config(upstream_port: int, port: int, health_port: int, metrics_port: int) -> str:
@@ -99,10 +124,9 @@ local: {{enabled: false}}
 
 @contextmanager
 def _process(
-    module: Sequence[str], cores: Sequence[int], log: Path
+    module: Sequence[str], cores: Sequence[int], log: Path, *, announces: bool = True
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `python -m module...`; standard output is a pipe only for those who announce."""
-    announces = module[0].startswith("tests.bench.")
     with log.open("w") as output, pinned(cores):
         process = subprocess.Popen(
             [sys.executable, "-m", *module],

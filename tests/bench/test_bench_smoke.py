@@ -57,7 +57,7 @@ def framed(answer: list[GenerateResponse]) -> list[bytes]:
     return [message(response.SerializeToString()) for response in answer]
 
 
-@pytest.mark.parametrize("name", ["floor", "sluice"])
+@pytest.mark.parametrize("name", ["floor", "sluice", "silent", "recording"])
 def test_run_measures_right_answers(name: ServerName) -> None:
     """Both scenarios run through the real processes and every figure is there."""
     lines: list[str] = []

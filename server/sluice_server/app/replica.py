@@ -78,10 +78,8 @@ class App:
         self._settings = configured
         self._stack = AsyncExitStack()
         self._labels = ModelLabels()
-        self._call_labels = CallLabels(configured.telemetry.counted_labels)
-        self.metrics = Metrics(
-            version=sluice_server.__version__, models=self._labels, labels=self._call_labels
-        )
+        self._recorder = Recorder(self._labels, CallLabels(configured.telemetry.counted_labels))
+        self.metrics = Metrics(self._recorder, version=sluice_server.__version__)
         self._load = LoopLoad()
         self._publisher = HealthPublisher()
         self._instance = configured.telemetry.instance or f"{socket.gethostname()}-{os.getpid()}"
@@ -148,10 +146,7 @@ class App:
         stack.push_async_callback(admission.aclose)
         aftermath = Aftermath()
         stack.push_async_callback(aftermath.aclose)
-        recorder = Recorder(self._labels, self._call_labels)
-        self._ledger = Ledger(
-            metrics=self.metrics, recorder=recorder, also=self._ward.attempt_ended
-        )
+        self._ledger = Ledger(recorder=self._recorder, also=self._ward.attempt_ended)
         stack.callback(self._ledger.settle)
         self._catalog = self._build_catalog(providers)
         stack.push_async_callback(self._catalog.aclose)
@@ -190,7 +185,7 @@ class App:
         pools = {name: upstream.credentials for name, upstream in providers.items()}
         gate = self._build_gate()
         snapshot = MetricsSnapshot(
-            recorder=recorder,
+            recorder=self._recorder,
             ledger=self._ledger,
             health=self._ward.board,
             breakers=self._ward.breakers,
@@ -219,7 +214,7 @@ class App:
             self.metrics.gauges,
             limits=limits,
             pools=pools,
-            recorder=recorder,
+            recorder=self._recorder,
             admission=admission,
         )
         if self._embedded is not None:

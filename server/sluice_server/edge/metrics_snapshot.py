@@ -122,10 +122,10 @@ class MetricsSnapshot:
                 response.models.add(provider=name, model=model, calls=self._shown(stats, now))
         if wanted:
             return
-        of_caller = recorder.callers()
+        of_caller = recorder.callers
         for caller in sorted(self._callers.union(of_caller)):
             response.callers.add(caller=caller, calls=self._shown(of_caller.get(caller), now))
-        for (key, value), stats in sorted(recorder.labels().items()):
+        for (key, value), stats in sorted(recorder.labels.items()):
             response.labels.add(key=key, value=value, calls=self._shown(stats, now))
 
     def _tell_standing(

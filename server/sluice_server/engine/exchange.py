@@ -30,7 +30,7 @@ from sluice_server.errors import (
 from sluice_server.providers.dialect import Decoder, EncodedRequest
 from sluice_server.providers.quota_words import observed
 from sluice_server.providers.transport import ERROR_BODY_BYTES, Response
-from sluice_server.telemetry.gaps import Gaps
+from sluice_server.telemetry.buckets import GAPS, Buckets
 
 END_SECONDS = 0.05
 """How long the end of the body may take once the answer is whole. It mostly
@@ -122,7 +122,7 @@ class Exchange:
         """Status of the response; None before there is one."""
         self.first_output: float | None = None
         """Seconds from the start to the model's first output, shown or not."""
-        self.gaps: Gaps | None = None
+        self.gaps: Buckets | None = None
         """Time between reads that brought something to hand on."""
 
     async def run(
@@ -229,7 +229,7 @@ class Exchange:
                 message = assembler.flush()
                 if message is not None:
                     if self.gaps is None:
-                        self.gaps = Gaps()
+                        self.gaps = Buckets(GAPS)
                     else:
                         self.gaps.add(now - came)
                     # The reader's time is not the upstream's.

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from sluice.v1 import usage_pb2
-from sluice_server.telemetry.gaps import Gaps
+from sluice_server.telemetry.buckets import Buckets
 
 
 class Outcome(StrEnum):
@@ -50,21 +50,26 @@ class Ended(Protocol):
     def wasted_usd_nanos(self) -> int:
         """What was paid for nothing, in 1e-9 US dollars, as far as known."""
 
+    @property
+    def exemplar(self) -> str:
+        """The trace's id where the trace is kept, so that a figure may point to it."""
+
     def tokens(self) -> dict[str, int]:
         """Return token counts by kind; kinds that nobody counted are absent."""
 
 
-def tokens_by_kind(usage: usage_pb2.Usage | None) -> dict[str, int]:
-    """Return token counts by kind: input, output, cache_read_input and so on.
+_KINDS = {
+    field.number: field.name.removesuffix("_tokens")
+    for field in usage_pb2.Usage.DESCRIPTOR.fields
+    if field.name.endswith("_tokens")
+}
 
-    Kinds that nobody counted are absent.
-    """
+
+def _by_kind(usage: usage_pb2.Usage | None) -> dict[str, int]:
     if usage is None:
         return {}
     return {
-        field.name.removesuffix("_tokens"): count
-        for field, count in usage.ListFields()
-        if field.name.endswith("_tokens")
+        _KINDS[field.number]: count for field, count in usage.ListFields() if field.number in _KINDS
     }
 
 
@@ -111,6 +116,7 @@ class CallRecord:
     duration_seconds: float = 0.0
     ended_at: float = 0.0
     """Seconds since the epoch."""
+    _tokens: dict[str, int] | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -120,8 +126,13 @@ class CallRecord:
         return Outcome.CANCELLED if self.code == "CANCELLED" else Outcome.ERROR
 
     def tokens(self) -> dict[str, int]:
-        """Return token counts by kind; kinds that nobody counted are absent."""
-        return tokens_by_kind(self.usage)
+        """Return token counts by kind: input, output, cache_read_input and so on.
+
+        Kinds that nobody counted are absent. To be asked when all is over: it is kept.
+        """
+        if self._tokens is None:
+            self._tokens = _by_kind(self.usage)
+        return self._tokens
 
 
 @dataclass(slots=True)
@@ -143,14 +154,20 @@ class AttemptRecord:
     """What a good end cost, in 1e-9 US dollars; None where no price is known."""
     wasted_usd_nanos: int = 0
     """What any other end cost, in 1e-9 US dollars, as far as known or estimated."""
-    gaps: Gaps | None = None
+    gaps: Buckets | None = None
     """Time between pieces of output; None without any output."""
     exemplar: str = ""
     """The trace's id where the trace is kept, so that a figure may point to it."""
+    _tokens: dict[str, int] | None = None
 
     def tokens(self) -> dict[str, int]:
-        """Return token counts by kind; kinds that nobody counted are absent."""
-        return tokens_by_kind(self.usage)
+        """Return token counts by kind: input, output, cache_read_input and so on.
+
+        Kinds that nobody counted are absent. To be asked when all is over: it is kept.
+        """
+        if self._tokens is None:
+            self._tokens = _by_kind(self.usage)
+        return self._tokens
 
     def failed(self, reason: str, *, upstream_fault: bool) -> None:
         """Note that it ended with an error."""

@@ -1,4 +1,4 @@
-"""Ended calls and attempts, told to metrics, statistics and the log in batches.
+"""Ended calls and attempts, told to the recorder and the log in batches.
 
 One call's bookkeeping costs little when it runs right after another's, and
 several times as much in between network events, when nothing of it is in the
@@ -16,7 +16,6 @@ import structlog
 
 from sluice_server.telemetry import names
 from sluice_server.telemetry.call import AttemptRecord, CallRecord
-from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
 
 SETTLE_SECONDS = 0.05
@@ -35,13 +34,11 @@ class Ledger:
     def __init__(
         self,
         *,
-        metrics: Metrics,
         recorder: Recorder,
         also: Callable[[AttemptRecord], None] = lambda _: None,
     ) -> None:
         """`also`: takes ended attempts too, and as late."""
         self._also = also
-        self._metrics = metrics
         self._recorder = recorder
         # Bound once: the lazy proxy would assemble a logger for every line.
         self._log = structlog.get_logger("sluice.rpc").bind()
@@ -75,11 +72,9 @@ class Ledger:
         attempts, self._attempts = self._attempts, []
         calls, self._calls = self._calls, []
         for attempt in attempts:
-            self._metrics.attempt_ended(attempt)
             self._recorder.attempt_ended(attempt)
             self._also(attempt)
         for call in calls:
-            self._metrics.rpc_ended(call)
             self._recorder.call_ended(call)
             self._write(call)
 

@@ -1,7 +1,7 @@
 """Statistics since start: per provider, credential and model, and per caller and label.
 
-What `GetMetrics` shows. Fed once per upstream call and once per Generate call, at their
-ends. What is counted of one call is in `stats`.
+What `GetMetrics` and the metrics page show. Fed once per upstream call and once per RPC, at
+their ends. What is counted of one call is in `stats`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TypeAlias, TypeVar
 
+from sluice_server.telemetry import buckets
+from sluice_server.telemetry.buckets import Buckets
 from sluice_server.telemetry.call import AttemptRecord, CallRecord, Outcome
 from sluice_server.telemetry.labels import CallLabels, ModelLabels
 from sluice_server.telemetry.latency import Latency
 from sluice_server.telemetry.stats import CallStats, Moment
 
-_Key: TypeAlias = tuple[str, str, str]
+Upstream: TypeAlias = tuple[str, str, str]
+"""Provider, credential and model."""
+
 Tier = TypeVar("Tier", bound=Hashable)
 
 GENERATE = "Generate"
-"""The RPC whose calls are counted here; the others say what is known, and cost nothing."""
+"""The RPC whose calls are counted by caller; the others say what is known, and cost nothing."""
 
 
 class Recorder:
@@ -42,46 +46,82 @@ class Recorder:
         self._now = now
         self.since = now()
         """When counting began."""
-        self._stats: dict[_Key, CallStats] = {}
-        self._callers: dict[str, CallStats] = {}
-        self._of_label: dict[tuple[str, str], CallStats] = {}
-        self.overhead = Latency()
+        self.upstreams: dict[Upstream, CallStats] = {}
+        """Upstream calls; those that run are under no model."""
+        self.gaps: dict[str, Buckets] = {}
+        """Time between pieces of output, by provider."""
+        self.callers: dict[str, CallStats] = {}
+        """Generate calls; the empty name is for calls that need none."""
+        self.labels: dict[tuple[str, str], CallStats] = {}
+        """Generate calls by key and value of counted labels."""
+        self.rpcs: dict[tuple[str, str], int] = {}
+        """RPCs ended, by method and name of the gRPC status."""
+        self.rpc_seconds: dict[str, Buckets] = {}
+        """Their durations, by method."""
+        self.overhead = Latency(buckets.OVERHEAD)
         """What the gateway added to turns."""
+        self.queued = Buckets(buckets.QUEUE)
+        """What Generate calls waited for a place and for room."""
+        self.events = 0
+        """Sent to callers."""
+        self.messages = 0
+        """Which carried them."""
 
     def attempt_started(self, provider: str, credential: str) -> None:
         """Count an upstream call that starts.
 
         Under no model yet: whether the name exists is known at the end.
         """
-        _of(self._stats, (provider, credential, "")).running += 1
+        _of(self.upstreams, (provider, credential, "")).running += 1
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count how an upstream call ended."""
-        _of(self._stats, (record.provider, record.credential, "")).running -= 1
+        provider, credential = record.provider, record.credential
+        _of(self.upstreams, (provider, credential, "")).running -= 1
         worked = record.outcome is Outcome.SUCCESS
-        model = self._models.label(record.provider, record.model, worked=worked)
-        _of(self._stats, (record.provider, record.credential, model)).ended(record, self._now())
+        model = self._models.label(provider, record.model, worked=worked)
+        _of(self.upstreams, (provider, credential, model)).ended(record, self._now())
+        if record.gaps is not None:
+            gaps = self.gaps.get(provider)
+            if gaps is None:
+                gaps = self.gaps[provider] = Buckets(buckets.GAPS)
+            gaps.merge(record.gaps)
 
     def call_started(self, record: CallRecord) -> None:
         """Count an RPC of a caller that was let in."""
         if record.method == GENERATE:
             record.running = True
-            _of(self._callers, record.caller).running += 1
+            _of(self.callers, record.caller).running += 1
 
     def call_ended(self, record: CallRecord) -> None:
-        """Count how an RPC of a caller ended, whether or not it was let in."""
-        if record.method != GENERATE:
-            return
+        """Count how an RPC ended, whether or not it was let in."""
+        method = record.method
+        rpc = (method, record.code)
+        self.rpcs[rpc] = self.rpcs.get(rpc, 0) + 1
+        seconds = self.rpc_seconds.get(method)
+        if seconds is None:
+            seconds = self.rpc_seconds[method] = Buckets(buckets.CALLS)
+        seconds.add(record.duration_seconds, record.exemplar)
+        if method == GENERATE:
+            self._turn_ended(record)
+
+    def _turn_ended(self, record: CallRecord) -> None:
         moment = self._now()
-        if record.running:
-            _of(self._callers, record.caller).running -= 1
         # Names are the configuration's, so that nobody can make rows of them.
-        _of(self._callers, record.caller).ended(record, moment)
-        worked = record.outcome is Outcome.SUCCESS
-        for label in self._labels.of(record.labels, worked=worked):
-            _of(self._of_label, label).ended(record, moment)
+        stats = _of(self.callers, record.caller)
+        if record.running:
+            stats.running -= 1
+        stats.ended(record, moment)
+        if record.labels:
+            worked = record.outcome is Outcome.SUCCESS
+            for label in self._labels.of(record.labels, worked=worked):
+                _of(self.labels, label).ended(record, moment)
+        self.events += record.events
+        self.messages += record.messages
+        if record.queued_seconds is not None:
+            self.queued.add(record.queued_seconds)
         if record.overhead_seconds is not None:
-            self.overhead.add(record.overhead_seconds)
+            self.overhead.add(record.overhead_seconds, record.exemplar)
 
     def providers(self) -> dict[str, CallStats]:
         """Return the sums per provider."""
@@ -95,24 +135,16 @@ class Recorder:
         """Return the sums per provider and model, of calls that ended."""
         return self._sums(lambda key: (key[0], key[2]) if key[2] else None)
 
-    def callers(self) -> dict[str, CallStats]:
-        """Return the counts per caller; the empty name is for calls that need none."""
-        return self._callers
-
-    def labels(self) -> dict[tuple[str, str], CallStats]:
-        """Return the counts per key and value of counted labels."""
-        return self._of_label
-
     def calls(self) -> CallStats:
         """Return the sum of all Generate calls."""
         whole = CallStats()
-        for stats in self._callers.values():
+        for stats in self.callers.values():
             whole.merge(stats)
         return whole
 
-    def _sums(self, tier: Callable[[_Key], Tier | None]) -> dict[Tier, CallStats]:
+    def _sums(self, tier: Callable[[Upstream], Tier | None]) -> dict[Tier, CallStats]:
         sums: dict[Tier, CallStats] = {}
-        for key, stats in self._stats.items():
+        for key, stats in self.upstreams.items():
             name = tier(key)
             if name is not None:
                 sums.setdefault(name, CallStats()).merge(stats)

@@ -34,6 +34,25 @@ class Moment:
 class CallStats:
     """Counters of some calls; two of them can be merged."""
 
+    __slots__ = (
+        "cancellations",
+        "cost_usd_nanos",
+        "errors",
+        "first_call",
+        "first_output",
+        "last_call",
+        "last_error",
+        "last_error_reason",
+        "last_success",
+        "latency",
+        "recent",
+        "running",
+        "successes",
+        "tokens",
+        "unpriced",
+        "wasted_usd_nanos",
+    )
+
     def __init__(self) -> None:
         self.running = 0
         self.successes = 0
@@ -54,16 +73,16 @@ class CallStats:
 
     def ended(self, record: Ended, moment: Moment) -> None:
         """Count a call that ended."""
-        now = moment.wall
+        now, outcome = moment.wall, record.outcome
         began = now - record.duration_seconds
         self.first_call = min(self.first_call, began)
         self.last_call = max(self.last_call, began)
-        if record.outcome is Outcome.SUCCESS:
+        if outcome is Outcome.SUCCESS:
             self.successes += 1
             self.last_success = now
             if record.cost_usd_nanos is None:
                 self.unpriced += 1
-        elif record.outcome is Outcome.CANCELLED:
+        elif outcome is Outcome.CANCELLED:
             self.cancellations += 1
         else:
             self.errors[record.reason] = self.errors.get(record.reason, 0) + 1
@@ -74,9 +93,9 @@ class CallStats:
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         self._add_cost(record.cost_usd_nanos, record.wasted_usd_nanos)
         self.recent.count(record, tokens, moment.steady)
-        self.latency.add(record.duration_seconds)
+        self.latency.add(record.duration_seconds, record.exemplar)
         if record.first_output_seconds is not None:
-            self.first_output.add(record.first_output_seconds)
+            self.first_output.add(record.first_output_seconds, record.exemplar)
 
     def merge(self, other: CallStats) -> None:
         """Add everything that `other` counted."""

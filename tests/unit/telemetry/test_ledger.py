@@ -21,10 +21,9 @@ class Books:
     """A ledger and what it feeds."""
 
     def __init__(self) -> None:
-        labels = ModelLabels()
-        self.metrics = Metrics(version="1", models=labels)
-        self.recorder = Recorder(labels)
-        self.ledger = Ledger(metrics=self.metrics, recorder=self.recorder)
+        self.recorder = Recorder(ModelLabels())
+        self.metrics = Metrics(self.recorder, version="1")
+        self.ledger = Ledger(recorder=self.recorder)
 
     def attempt(self) -> None:
         """Let an upstream call start and end."""
@@ -79,13 +78,13 @@ async def test_records_do_not_wait_for_somebody_to_look(
     """Records are passed on after a moment by themselves, all in one go."""
     monkeypatch.setattr(module, "SETTLE_SECONDS", 0.001)
     books, settled = Books(), asyncio.Event()
-    pass_on = books.metrics.rpc_ended
+    pass_on = books.recorder.call_ended
 
     def last(record: CallRecord) -> None:
         pass_on(record)
         settled.set()
 
-    monkeypatch.setattr(books.metrics, "rpc_ended", last)
+    monkeypatch.setattr(books.recorder, "call_ended", last)
     books.attempt()
     books.attempt()
     books.ledger.call_ended(CallRecord("Generate", "g", code="OK"))
