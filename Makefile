@@ -99,6 +99,7 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.config.reference docs/reference
 	$(BIN)/python -m sluice_server.providers.table docs/reference
+	$(BIN)/python -m sluice_server.telemetry.reference docs/reference
 
 ##@ Judge
 
@@ -136,6 +137,7 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
 	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
 	$(BIN)/python -m sluice_server.providers.table "$$copy"; \
+	$(BIN)/python -m sluice_server.telemetry.reference "$$copy"; \
 	$(BIN)/python -m tests.faults.page "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
