@@ -119,7 +119,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(_rpc: Rpc) -> gateway_service_pb2.GetMetricsResponse:
             _refuse(validate_get_metrics(request))
-            return self._rooms.snapshot.take(request.providers)
+            return await self._rooms.snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
 

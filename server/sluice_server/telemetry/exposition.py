@@ -53,7 +53,7 @@ class Exposition(Collector):
             names.OVERHEAD,
             "Time of a turn that was spent neither waiting for an upstream nor for the caller.",
             (),
-            [((), recorder.overhead.buckets)],
+            [((), recorder.overhead.histogram())],
         )
         yield _histogram(
             names.CALL_QUEUED,
@@ -74,7 +74,7 @@ class Exposition(Collector):
             names.CALL_FIRST_OUTPUT,
             "Start of a Generate call to its first output, waiting and failed attempts included.",
             ("caller",),
-            [(labels, stats.first_output.buckets) for labels, stats in rows],
+            [(labels, stats.first_output.histogram()) for labels, stats in rows],
         )
         yield _counter(
             names.CALL_TOKENS,
@@ -122,13 +122,13 @@ class Exposition(Collector):
             names.ATTEMPT_DURATION,
             "Start to end of an upstream call.",
             keys,
-            [(labels, stats.latency.buckets) for labels, stats in rows],
+            [(labels, stats.latency.histogram()) for labels, stats in rows],
         )
         yield _histogram(
             names.FIRST_OUTPUT,
             "Start of an upstream call to its first output.",
             keys,
-            [(labels, stats.first_output.buckets) for labels, stats in rows],
+            [(labels, stats.first_output.histogram()) for labels, stats in rows],
         )
         yield _histogram(
             names.OUTPUT_GAP,
