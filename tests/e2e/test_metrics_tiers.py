@@ -157,6 +157,34 @@ async def test_values_of_labels_are_bounded(upstream: Upstream) -> None:
     assert (rest.successes, rest.errors) == (20, 1)
 
 
+async def test_nothing_grows_with_callers_strings(upstream: Upstream) -> None:
+    """Invented models, labels, end users, tokens and trace ids make no rows and no series."""
+
+    async def call(server: RunningServer, number: int) -> None:
+        word = f"invented-{number}"
+        upstream.reply(failure(404, code="model_not_found"))
+        wanted = labelled({"team": word, word: word})
+        wanted.model, wanted.end_user = f"{PROVIDER}/{word}", word
+        trace = ("traceparent", f"00-{number + 1:032x}-00f067aa0ba902b7-01")
+        await collect_failure(server.stub.Generate(wanted, metadata=(*SHOP, trace)))
+        stranger = (("authorization", f"Bearer {word}-0123456789"), trace)
+        await collect_failure(server.stub.Generate(wanted, metadata=stranger))
+        await collect_failure(server.stub.Generate(labelled({}), metadata=((word, word),)))
+
+    async with running(priced(upstream)) as server:
+        sizes = []
+        for begin, end in ((0, 20), (20, 200)):
+            for number in range(begin, end):
+                await call(server, number)
+            got = await metrics(server)
+            rows = [len(t) for t in (got.models, got.callers, got.labels, got.credentials)]
+            sizes.append((rows, len(await server.scrape())))
+        page = (await get(server.metrics, "/metrics"))[1]
+    assert sizes[0] == sizes[1]
+    assert "invented" not in page
+    assert "invented" not in str(got)
+
+
 async def test_money_for_nothing_is_wasted(upstream: Upstream) -> None:
     """What a failed attempt cost is told apart, in every tier alike, and in the answer."""
     cut = sse(role(), usage(100, 20), Close())
