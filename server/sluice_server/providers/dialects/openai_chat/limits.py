@@ -38,6 +38,7 @@ _INPUT = rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS
 _OUTPUT = rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS
 _PLAIN_UNITS = (("requests", _REQUESTS), ("tokens", _TOKENS))
 _NAMED_WINDOWS = (("minute", MINUTE), ("hour", HOUR), ("day", DAY))
+_WINDOW_ENDINGS = tuple(f"-{window}" for window, _ in _NAMED_WINDOWS)
 
 # OpenRouter's limits by what is said of them, `openrouter.md` section 7: in
 # `limit_source`, and in the message as recorded ("free-models-per-min").
@@ -114,18 +115,22 @@ def _compatible(headers: Mapping[str, str], now: float) -> Buckets:
 
     The maker is not known, so a reset without a unit could be anything, and is none.
     """
-    return openai_limits(headers, now=now) + _buckets(
-        _bucket(
-            headers,
-            now,
-            unit,
-            f"{name}-{window}",
-            seconds,
-            duration(headers.get(f"x-ratelimit-reset-{name}-{window}")),
+    found = openai_limits(headers, now=now)
+    # Few do, and this is asked of every answer.
+    if any(name.endswith(_WINDOW_ENDINGS) for name in headers):
+        found += _buckets(
+            _bucket(
+                headers,
+                now,
+                unit,
+                f"{name}-{window}",
+                seconds,
+                duration(headers.get(f"x-ratelimit-reset-{name}-{window}")),
+            )
+            for name, unit in _PLAIN_UNITS
+            for window, seconds in _NAMED_WINDOWS
         )
-        for name, unit in _PLAIN_UNITS
-        for window, seconds in _NAMED_WINDOWS
-    )
+    return found
 
 
 def _groq(headers: Mapping[str, str], now: float) -> Buckets:
