@@ -14,14 +14,21 @@ import httpx
 
 import sluice_server
 from sluice.v1 import model_pb2
-from sluice_server.errors import ProviderProtocolError
+from sluice_server.errors import ProviderProtocolError, UpstreamError
 from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Dialect, EncodedRequest
 from sluice_server.providers.key_status import KeyLimit, KeyStatus
+from sluice_server.providers.model_pages import NextPage, PagedModels
 from sluice_server.providers.transport import ERROR_BODY_BYTES, HttpClient, Response
 
 MODEL_LIST_BYTES = 16 * 1024 * 1024
-"""Largest model list that is read. OpenRouter's, the largest known, is 1 MiB."""
+"""Largest model list that is read, all its pages together. The largest known is OpenRouter's, with
+1 MiB."""
+
+MODEL_LIST_PAGES = 50
+"""Pages of a model list that are asked for. Most have a thousand entries."""
+
+_NOT_FOR_YOU = frozenset({403, 404})
 
 _MAX_PREPARED = 64
 
@@ -114,20 +121,42 @@ class Provider:
         )
 
     async def list_models(self, *, secret: str | None) -> list[model_pb2.Model]:
-        """Ask for the model list.
+        """Ask for the model list, page after page; a model that comes twice counts once.
 
         Raises:
-            UpstreamError: the provider failed, or sent no list.
+            UpstreamError: the provider failed, sent no list, or one without an end.
         """
         dialect = self._dialect
-        async with await self._get(dialect.models_path(), secret) as response:
+        paged = dialect if isinstance(dialect, PagedModels) else None
+        found: dict[str, model_pb2.Model] = {}
+        room = MODEL_LIST_BYTES
+        page: NextPage | None = NextPage(dialect.models_path())
+        asked: set[str] = set()
+        while page is not None:
+            if page.path in asked or len(asked) == MODEL_LIST_PAGES:
+                raise ProviderProtocolError("The provider's model list does not end.")
+            asked.add(page.path)
+            try:
+                body = await self._models_page(page.path, secret, room)
+            except UpstreamError as error:
+                if page.optional and error.http_status in _NOT_FOR_YOU:
+                    break
+                raise
+            room -= len(body)
+            for model in dialect.parse_models(body, provider=self.name):
+                found.setdefault(model.id, model)
+            page = paged.next_models_page(page.path, body) if paged else None
+        return list(found.values())
+
+    async def _models_page(self, path: str, secret: str | None, room: int) -> bytes:
+        async with await self._get(path, secret) as response:
             if response.status != 200:
                 body = await response.read(ERROR_BODY_BYTES)
-                raise dialect.error(response.status, response.headers, body)
-            body = await response.read(MODEL_LIST_BYTES)
-        if len(body) == MODEL_LIST_BYTES:
+                raise self._dialect.error(response.status, response.headers, body)
+            body = await response.read(room)
+        if len(body) == room:
             raise ProviderProtocolError("The provider's model list is too large.")
-        return dialect.parse_models(body, provider=self.name)
+        return body
 
     @property
     def lists_models(self) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.errors import ProviderProtocolError
-from sluice_server.providers.dialects.openai_chat.models import parse_models
+from sluice_server.providers.openai_family.models import parse_models
 
 
 def parsed(*entries: Any, bare: bool = False) -> Any:

@@ -50,8 +50,14 @@ def test_the_developer_api() -> None:
             context_tokens=1048576,
             max_output_tokens=65536,
             features=[model_pb2.MODEL_FEATURE_REASONING],
+            categories=["chat"],
         ),
-        model_pb2.Model(name="google/tunedModels/mine", id="tunedModels/mine", provider="google"),
+        model_pb2.Model(
+            name="google/tunedModels/mine",
+            id="tunedModels/mine",
+            provider="google",
+            categories=["chat"],
+        ),
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sluice.v1 import model_pb2 as pb
 from sluice_server.errors import ProviderProtocolError
-from sluice_server.providers.dialects.openai_chat.models import parse_models
+from sluice_server.providers.openai_family.models import parse_models
 from tests.unit.providers.openai_chat.asking import dialect
 
 

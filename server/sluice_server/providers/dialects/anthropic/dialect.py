@@ -13,6 +13,7 @@ from sluice_server.providers.dialects.anthropic import encode, errors, limits, m
 from sluice_server.providers.dialects.anthropic.capabilities import capabilities
 from sluice_server.providers.dialects.anthropic.decode import EventReader
 from sluice_server.providers.dialects.anthropic.surface import ANTHROPIC, Surface
+from sluice_server.providers.model_pages import NextPage
 from sluice_server.providers.omissions import Omissions
 from sluice_server.providers.sink import TurnSink
 
@@ -74,3 +75,7 @@ class AnthropicMessages:
     def parse_models(self, body: bytes, *, provider: str) -> list[model_pb2.Model]:
         """Read a model list."""
         return models.parse_models(body, provider=provider)
+
+    def next_models_page(self, path: str, body: bytes) -> NextPage | None:
+        """Return where a model list goes on."""
+        return models.next_page(body)

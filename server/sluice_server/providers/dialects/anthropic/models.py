@@ -1,12 +1,9 @@
-"""The model list (`anthropic.md` section 8). Pure.
-
-One page of a thousand is asked for, which is many times what there is; further
-pages are not followed.
-"""
+"""The model list (`anthropic.md` section 8), in pages of a thousand. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -15,6 +12,7 @@ from sluice_server.errors import ProviderProtocolError
 from sluice_server.providers.dialects.anthropic import wire
 from sluice_server.providers.dialects.anthropic.limits import moment
 from sluice_server.providers.framing import UNREADABLE
+from sluice_server.providers.model_pages import NextPage
 
 PATH = "/v1/models?limit=1000"
 
@@ -52,6 +50,17 @@ def parse_models(body: bytes, *, provider: str) -> list[model_pb2.Model]:
     ]
 
 
+def next_page(body: bytes) -> NextPage | None:
+    """Return where the list goes on: `has_more` with `last_id`."""
+    try:
+        page = _LIST.decode(body)
+    except UNREADABLE:
+        return None
+    if not page.has_more or not page.last_id:
+        return None
+    return NextPage(f"{PATH}&after_id={quote(page.last_id, safe='')}")
+
+
 def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
     model = model_pb2.Model(
         name=f"{provider}/{entry.id}",
@@ -63,6 +72,7 @@ def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
         features=_ALWAYS,
         output_modalities=["text"],
         input_modalities=["text"],
+        categories=["chat"],
     )
     if entry.capabilities:
         _read_capabilities(entry.capabilities, model)

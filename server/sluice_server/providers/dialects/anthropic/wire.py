@@ -112,6 +112,8 @@ class Model(msgspec.Struct):
 
 
 class ModelList(msgspec.Struct):
-    """The model list."""
+    """A page of the model list."""
 
     data: list[Model]
+    has_more: bool | None = None
+    last_id: str | None = None

@@ -13,6 +13,7 @@ from sluice_server.providers.dialects.gemini.bodies import BodyDecoder
 from sluice_server.providers.dialects.gemini.capabilities import capabilities
 from sluice_server.providers.dialects.gemini.decode import ChunkReader
 from sluice_server.providers.dialects.gemini.surface import DEVELOPER_API, Surface
+from sluice_server.providers.model_pages import NextPage
 from sluice_server.providers.omissions import Omissions
 from sluice_server.providers.sink import TurnSink
 
@@ -82,3 +83,7 @@ class Gemini:
     def parse_models(self, body: bytes, *, provider: str) -> list[model_pb2.Model]:
         """Read a model list."""
         return models.parse_models(body, provider=provider)
+
+    def next_models_page(self, path: str, body: bytes) -> NextPage | None:
+        """Return where a model list goes on."""
+        return models.next_page(path, body, self._surface)

@@ -32,6 +32,8 @@ class Surface:
     """Names of models that bring their collection with them, such as tuned ones."""
     models_path: str | None = None
     """Path of the model list; None where there is none."""
+    other_models_path: str | None = None
+    """Path of a second list, of models of others that are served there too."""
     bearer: bool = True
     """Takes access tokens; otherwise API keys."""
     envelope: bool = False
@@ -76,7 +78,6 @@ DEVELOPER_API = Surface(
     name="developer-api",
     parent="/v1beta",
     full_names=re.compile(rf"(?:models|tunedModels)/{_SEGMENT}"),
-    # One page: the list has a few hundred entries.
     models_path="/v1beta/models?pageSize=1000",
     bearer=False,
     cloud_storage=False,
@@ -94,6 +95,8 @@ def vertex(project: str, location: str) -> Surface:
         full_names=re.compile(rf"(?:publishers/{_SEGMENT}/models|endpoints)/{_SEGMENT}"),
         # The listing exists in v1beta1 only.
         models_path="/v1beta1/publishers/google/models?pageSize=1000",
+        # Publishers are listed one by one; of Claude's the reference says nothing.
+        other_models_path="/v1beta1/publishers/anthropic/models?pageSize=1000",
         labels=True,
     )
 

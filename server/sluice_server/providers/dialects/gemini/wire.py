@@ -152,7 +152,8 @@ class ListedModel(msgspec.Struct, rename="camel"):
 
 
 class ModelList(msgspec.Struct, rename="camel"):
-    """The model list: `models` on the Developer API, `publisherModels` on Vertex."""
+    """A page of the model list: `models` on the Developer API, `publisherModels` on Vertex."""
 
     models: list[ListedModel] | None = None
     publisher_models: list[ListedModel] | None = None
+    next_page_token: str | None = None

@@ -9,12 +9,14 @@ from sluice_server.errors import UpstreamError
 from sluice_server.providers import framing, key_status
 from sluice_server.providers.capabilities import Feature, Support
 from sluice_server.providers.dialect import Decoder, EncodedRequest
-from sluice_server.providers.dialects.openai_chat import encode, errors, limits, models
+from sluice_server.providers.dialects.openai_chat import encode, errors, limits
 from sluice_server.providers.dialects.openai_chat.capabilities import capabilities
 from sluice_server.providers.dialects.openai_chat.decode import ChunkReader
 from sluice_server.providers.dialects.openai_chat.quirks import Quirks
 from sluice_server.providers.key_status import KeyLimit
+from sluice_server.providers.model_pages import NextPage
 from sluice_server.providers.omissions import Omissions
+from sluice_server.providers.openai_family import models
 from sluice_server.providers.sink import TurnSink
 
 
@@ -84,3 +86,7 @@ class OpenAiChat:
     def parse_models(self, body: bytes, *, provider: str) -> list[model_pb2.Model]:
         """Read a model list."""
         return models.parse_models(body, provider=provider)
+
+    def next_models_page(self, path: str, body: bytes) -> NextPage | None:
+        """Return where a model list goes on."""
+        return models.next_page(path, body)

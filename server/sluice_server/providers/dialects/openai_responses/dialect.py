@@ -14,6 +14,7 @@ from sluice_server.providers.dialects.openai_responses.capabilities import CAPAB
 from sluice_server.providers.dialects.openai_responses.decode import ResponseReader
 from sluice_server.providers.facts.openai import TABLES, OpenAiFacts
 from sluice_server.providers.facts.table import FactTable
+from sluice_server.providers.model_pages import NextPage
 from sluice_server.providers.omissions import Omissions
 from sluice_server.providers.openai_family import limits, models
 from sluice_server.providers.sink import TurnSink
@@ -83,3 +84,7 @@ class OpenAiResponses:
     def parse_models(self, body: bytes, *, provider: str) -> list[model_pb2.Model]:
         """Read a model list."""
         return models.parse_models(body, provider=provider)
+
+    def next_models_page(self, path: str, body: bytes) -> NextPage | None:
+        """Return where a model list goes on."""
+        return models.next_page(path, body)
