@@ -99,8 +99,9 @@ def _of_anthropic(model: str) -> dict[str, Any]:
 def _of_google(model: str) -> dict[str, Any]:
     said = gemini.TABLE.stated(model)
     facts = {"sampling": said["sampling"]} if "sampling" in said else {}
-    if said.get("thinking", "unknown") != "unknown":
-        facts["reasoning"] = said["thinking"] != "none"
+    if said.get("thinking") == "none":
+        # How a family's thinking is controlled does not say that all of it think.
+        facts["reasoning"] = False
     return facts
 
 
