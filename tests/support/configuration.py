@@ -23,8 +23,9 @@ Config = dict[str, Any]
 def configuration(upstream: Upstream, **overrides: Any) -> Config:
     """Return settings with `upstream` as provider "up"; `overrides` are merged in, deeply.
 
-    One attempt per call, so that what the upstream did to a request is what the caller sees, and
-    no probes, so that it gets what the test sends. Tests about either say otherwise.
+    One attempt per call, so that what the upstream did to a request is what the caller sees, no
+    probes, so that it gets what the test sends, and no lists of models kept for the next test.
+    Tests about these say otherwise.
     """
     config: Config = {
         "listen": "127.0.0.1:0",
@@ -39,6 +40,7 @@ def configuration(upstream: Upstream, **overrides: Any) -> Config:
         "local": {"enabled": False},
         "attempts": {"max_attempts": 1},
         "health": {"probe_interval_seconds": None},
+        "catalog": {"persist": False},
         "telemetry": {"log_format": "json"},
     }
     return merged(config, overrides)

@@ -45,7 +45,6 @@ class Embedded:
         )
         self._state, self._detail = LocalState.STARTING, ""
         self._board: HealthBoard | None = None
-        self.context_tokens = configured.context_tokens
 
     async def start(self) -> settings.Provider:
         """Start the process; returns it as an ordinary provider's settings."""
@@ -56,6 +55,11 @@ class Embedded:
             headers={},
             credentials=(settings.Credential(name=LOCAL, api_key=self._model.api_key),),
             models=(self._settings.model_name,),
+            model_info={
+                self._settings.model_name: settings.ModelInfo(
+                    context_tokens=self._settings.context_tokens
+                )
+            },
         )
 
     async def stop(self) -> None:

@@ -18,11 +18,9 @@ from contextlib import AsyncExitStack
 import structlog
 
 import sluice_server
-from sluice.v1 import model_pb2
-from sluice_server.app import asking, figures, turns, upstreams
+from sluice_server.app import asking, catalog, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
-from sluice_server.catalog.catalog import Catalog, Fetch, listed_models
 from sluice_server.catalog.nearest import nearest
 from sluice_server.config import settings
 from sluice_server.edge.callers import Callers
@@ -148,8 +146,16 @@ class App:
         stack.push_async_callback(aftermath.aclose)
         self._ledger = Ledger(recorder=self._recorder, also=self._ward.attempt_ended)
         stack.callback(self._ledger.settle)
-        self._catalog = self._build_catalog(providers)
+        self._catalog = catalog.build(
+            configured,
+            self._sections,
+            providers,
+            prices=prices,
+            sharing=sharing,
+            still=frozenset({LOCAL} if self._embedded else ()),
+        )
         stack.push_async_callback(self._catalog.aclose)
+        self._catalog.start()
         pacer = Pacer(
             max_seconds=configured.server.max_flush_milliseconds / 1000,
             on_sample=self._loop_sampled,
@@ -230,6 +236,7 @@ class App:
             self._embedded = Embedded(configured.local)
             self._stack.push_async_callback(self._embedded.stop)
             sections[LOCAL] = await self._embedded.start()
+        self._sections = sections
         for name, section in sections.items():
             self._labels.declare(name, section.models or ())
         return upstreams.build(
@@ -272,17 +279,6 @@ class App:
             low_share=self._settings.limits.throttle_threshold,
             on_waiting=self.metrics.queued_calls.set,
         )
-
-    def _build_catalog(self, providers: Mapping[str, Upstream]) -> Catalog:
-        entries: dict[str, tuple[list[model_pb2.Model] | None, Fetch]] = {}
-        for name, upstream in providers.items():
-            allowed = upstream.provider.models
-            models = None if allowed is None else listed_models(name, allowed)
-            if self._embedded is not None and self._is_embedded(name):
-                for model in models or ():
-                    model.context_tokens = self._embedded.context_tokens
-            entries[name] = (models, functools.partial(asking.list_models, upstream))
-        return Catalog(entries)
 
     def _is_embedded(self, provider: str) -> bool:
         return provider == LOCAL and self._embedded is not None

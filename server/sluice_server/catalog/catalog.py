@@ -1,72 +1,58 @@
-"""The list of models: configured ones, and those that providers list themselves.
+"""The list of all models: what ListModels answers, and what others may know of it.
 
-A provider's list is fetched when first needed and kept for `TTL_SECONDS`; when
-a fetch fails, the last list is shown with its age and the failure's reason.
-Joining prices and capabilities is not done here.
+Each provider's list is a `Source`'s business; a request only reads what is there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import structlog
-
-from sluice.v1 import gateway_service_pb2, model_pb2
-from sluice_server.catalog.filters import matches
+from sluice.v1 import gateway_service_pb2
 from sluice_server.catalog.pages import page
-from sluice_server.errors import SluiceError
-from sluice_server.telemetry import names
-
-TTL_SECONDS = 24 * 3600.0
-"""How long a list counts as fresh. Providers change theirs every few weeks."""
-
-FETCH_SECONDS = 10.0
-"""Longest wait for one provider's list, in seconds."""
-
-RETRY_SECONDS = 30.0
-"""Shortest time between two fetches of one provider's list, in seconds: callers
-may ask for a refresh as often as they like, providers must not notice."""
-
-Fetch = Callable[[], Awaitable[list[model_pb2.Model]]]
-
-_log = structlog.get_logger("sluice.catalog")
+from sluice_server.catalog.source import Source
 
 
-@dataclass(slots=True)
-class _Source:
-    static: list[model_pb2.Model] | None
-    fetch: Fetch
-    models: list[model_pb2.Model] | None = None
-    fetched_at: float | None = None
-    tried_at: float | None = None
-    failure_reason: str = ""
-    task: asyncio.Task[None] | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogFigures:
+    """One provider's list in numbers."""
+
+    provider: str
+    models: int
+    """How many are shown."""
+    age_seconds: float | None
+    """Age of the list; None where none was ever had."""
+    fetches: Mapping[str, int]
+    """How often the provider was asked since the start, by outcome: `ok` or an ErrorReason name."""
 
 
 class Catalog:
     """Models of all providers."""
 
-    def __init__(
-        self,
-        providers: Mapping[str, tuple[Sequence[model_pb2.Model] | None, Fetch]],
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._clock = clock
-        self._sources = {
-            name: _Source(None if static is None else list(static), fetch)
-            for name, (static, fetch) in providers.items()
-        }
+    def __init__(self, sources: Iterable[Source]) -> None:
+        # Names of models begin so: thus all of one provider come before all of the next.
+        self._sources = sorted(sources, key=lambda source: f"{source.provider}/")
+
+    def start(self) -> None:
+        """Begin with the lists that were kept."""
+        for source in self._sources:
+            source.start()
 
     def known(self) -> list[str]:
         """Return all names known now, without asking anybody."""
+        return [name for source in self._sources for name in source.names]
+
+    def figures(self) -> list[CatalogFigures]:
+        """Return each provider's list in numbers, without asking anybody."""
         return [
-            model.name
-            for source in self._sources.values()
-            for model in source.static or source.models or ()
+            CatalogFigures(
+                provider=source.provider,
+                models=len(source.rows),
+                age_seconds=source.age,
+                fetches=dict(source.fetches),
+            )
+            for source in self._sources
         ]
 
     async def list(
@@ -77,98 +63,20 @@ class Catalog:
         Raises:
             InvalidRequestError: the page token is not one of ours.
         """
-        wanted = set(request.filter.providers) or set(self._sources)
-        sources = {name: source for name, source in self._sources.items() if name in wanted}
-        fetched = await self._refresh(sources, forced=request.refresh)
-        models = [
-            model
-            for source in sources.values()
-            for model in source.static or source.models or ()
-            if matches(model, request.filter)
-        ]
-        models.sort(key=lambda model: model.name)
-        response = page(models, request)
+        wanted = frozenset(request.filter.providers)
+        sources = [s for s in self._sources if not wanted or s.provider in wanted]
+        waiting = [s for s in sources if not s.settled(refresh=request.refresh)]
+        live: set[str] = set()
+        if waiting:
+            fresh = await asyncio.gather(*(s.settle(refresh=request.refresh) for s in waiting))
+            live = {s.provider for s, is_fresh in zip(waiting, fresh, strict=True) if is_fresh}
+        response = page([source.rows for source in sources], request)
         response.sources.extend(
-            self._describe(name, source, live=name in fetched)
-            for name, source in sorted(sources.items())
+            source.describe(live=source.provider in live)
+            for source in sorted(sources, key=lambda source: source.provider)
         )
         return response
 
-    async def _refresh(self, sources: Mapping[str, _Source], *, forced: bool) -> set[str]:
-        """Fetch what is missing, too old or asked for; return who was asked."""
-        now = self._clock()
-        asked = {
-            name: self._fetch(name, source)
-            for name, source in sources.items()
-            if source.static is None and self._due(source, now, forced=forced)
-        }
-        if asked:
-            # Shielded by being tasks: a caller who leaves does not take the
-            # list from the others who wait for it.
-            await asyncio.wait(asked.values())
-            for task in asked.values():
-                task.result()
-        return set(asked)
-
-    def _due(self, source: _Source, now: float, *, forced: bool) -> bool:
-        if source.task is not None:
-            return True
-        if source.tried_at is not None and now - source.tried_at < RETRY_SECONDS:
-            return False
-        return forced or source.fetched_at is None or now - source.fetched_at > TTL_SECONDS
-
-    def _fetch(self, name: str, source: _Source) -> asyncio.Task[None]:
-        if source.task is None:
-            source.task = asyncio.create_task(self._fetch_now(name, source))
-        return source.task
-
-    async def _fetch_now(self, name: str, source: _Source) -> None:
-        source.tried_at = self._clock()
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                models = await source.fetch()
-        except TimeoutError:
-            source.failure_reason = "PROVIDER_TIMEOUT"
-        except SluiceError as error:
-            source.failure_reason = error.reason
-        else:
-            source.models = models
-            source.fetched_at = self._clock()
-            source.failure_reason = ""
-        finally:
-            source.task = None
-        if source.failure_reason:
-            _log.warning(names.MODELS_FETCH_FAILED, provider=name, reason=source.failure_reason)
-
-    def _describe(self, name: str, source: _Source, *, live: bool) -> model_pb2.ModelSource:
-        described = model_pb2.ModelSource(
-            provider=name,
-            failure_reason=source.failure_reason,
-            model_count=len(source.static or source.models or ()),
-        )
-        if source.static is not None or source.fetched_at is None:
-            described.kind = model_pb2.MODEL_SOURCE_KIND_CATALOG
-            return described
-        described.fetch_time.FromNanoseconds(int(source.fetched_at * 1e9))
-        if source.failure_reason:
-            described.kind = model_pb2.MODEL_SOURCE_KIND_STALE
-        elif live:
-            described.kind = model_pb2.MODEL_SOURCE_KIND_LIVE
-        else:
-            described.kind = model_pb2.MODEL_SOURCE_KIND_CACHE
-        return described
-
     async def aclose(self) -> None:
         """Stop fetching."""
-        tasks = [source.task for source in self._sources.values() if source.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def listed_models(provider: str, models: Sequence[str]) -> list[model_pb2.Model]:
-    """Return models of which nothing but the name is known."""
-    return [
-        model_pb2.Model(name=f"{provider}/{model}", id=model, provider=provider)
-        for model in sorted(set(models))
-    ]
+        await asyncio.gather(*(source.aclose() for source in self._sources))

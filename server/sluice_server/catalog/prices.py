@@ -145,6 +145,24 @@ class Prices:
         price = self.of(provider, model) if provider in self._own else None
         return None if price is None else price.most(tokens)
 
+    def configured(self, provider: str, model: str) -> Price | None:
+        """Return the price that the configuration has under this very name."""
+        return self._own[provider].get(model)
+
+    def find(self, provider: str, model: str) -> ModelInfo | None:
+        """Return what the package has of a model. Takes up to milliseconds; any thread may ask."""
+        return self._find(self._sellers[provider], model)
+
+    def price_of(self, sold: ModelInfo | None) -> Price | None:
+        """Return what a model of the package costs at this hour."""
+        return None if sold is None else self._convert(sold)
+
+    def sold(self, provider: str) -> list[str]:
+        """Return the models that whoever bills for this provider sells by tokens in and out."""
+        seller = self._sellers[provider]
+        models = seller.models if seller else []
+        return [model.id for model in models if _sold_by_tokens(model)]
+
     def _listed(self, provider: str, model: str) -> ModelInfo | None:
         key = (provider, model)
         if key not in self._models:
@@ -174,6 +192,11 @@ def _seller(address: str) -> Provider | None:
         return get_snapshot().find_provider(None, None, address)
     except LookupError:
         return None
+
+
+def _sold_by_tokens(model: ModelInfo) -> bool:
+    prices = model.get_prices(datetime.fromtimestamp(time.time(), UTC))
+    return prices.input_mtok is not None and prices.output_mtok is not None
 
 
 def _configured(billing: Billing) -> dict[str, Price]:

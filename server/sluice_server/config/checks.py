@@ -25,6 +25,9 @@ Finding = tuple[Location, str]
 LOCAL = "local"
 """Name of the provider that the embedded model is served as."""
 
+ANY_MODEL = "*"
+"""In `model_info`: every model that is not named."""
+
 PATHS: tuple[tuple[str, str], ...] = (
     ("tls", "cert"),
     ("tls", "key"),
@@ -32,6 +35,9 @@ PATHS: tuple[tuple[str, str], ...] = (
     ("local", "model_path"),
 )
 """Settings that name a file."""
+
+PLACES: tuple[tuple[str, str], ...] = (("catalog", "directory"),)
+"""Settings that name a place in the file system which need not exist yet."""
 
 CREDENTIAL_FILES: tuple[tuple[str, ...], ...] = (
     ("api_key_file",),
@@ -276,12 +282,13 @@ def _credentials(view: _View, name: str) -> Iterator[Finding]:
 
 def _limited_models(view: _View, name: str) -> Iterator[Finding]:
     allowed = view.texts("providers", name, "models").values()
-    for model in view.mapping("providers", name, "model_limits"):
-        if allowed and model not in allowed:
-            yield (
-                ("providers", name, "model_limits", model),
-                f"names a model outside providers.{name}.models{nearest(model, allowed)}",
-            )
+    for setting, others in (("model_limits", ()), ("model_info", (ANY_MODEL,))):
+        for model in view.mapping("providers", name, setting):
+            if allowed and model not in (*allowed, *others):
+                yield (
+                    ("providers", name, setting, model),
+                    f"names a model outside providers.{name}.models{nearest(model, allowed)}",
+                )
 
 
 def _kind(view: _View, name: str, kind: ProviderKind) -> Iterator[Finding]:

@@ -65,7 +65,7 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
         document.seal()
         return document
     document = read(raw, environ)
-    for location in (*checks.PATHS, *_credential_paths(document)):
+    for location in (*checks.PATHS, *checks.PLACES, *_credential_paths(document)):
         holder, key = shape.value_at(document.data, location[:-1]), location[-1]
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
             holder[key] = str(path.parent.absolute() / holder[key])

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sluice_server.config.catalog import ListAge, ModelInfo
 from sluice_server.config.limits import OwnLimits
 from sluice_server.config.oauth import Command, OAuth
 from sluice_server.config.section import Section
@@ -129,8 +130,16 @@ class Provider(Section):
     callers would choose who pays."""
 
     models: Annotated[tuple[ModelName, ...], Field(min_length=1)] | None = None
-    """Models that may be called, by the provider's own names; also the list that is
-    shown instead of the provider's own. Absent: every model."""
+    """Models that may be called, by the provider's own names; they and no others are listed, with
+    what the provider's own list says of them. Absent: every model."""
+
+    models_ttl_seconds: ListAge | None = None
+    """How long the provider's list of models counts as fresh, in seconds. Absent: as
+    `catalog.ttl_seconds` says."""
+
+    model_info: Mapping[ModelName, ModelInfo] = Field(default_factory=dict)
+    """What you know of models, by the provider's own names, before what the provider says. `*` is
+    for models that are not named."""
 
     project: ModelName | None = None
     """Cloud project, for kinds that take one."""

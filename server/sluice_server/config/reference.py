@@ -6,6 +6,7 @@ is its docstring.
 """
 
 import argparse
+import datetime as dt
 import json
 import sys
 import types
@@ -139,7 +140,13 @@ def _type(annotation: Any) -> str:
         return "`null`"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    names = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+    names = {
+        str: "text",
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        dt.date: "date",
+    }
     return names.get(annotation) or ("secret text" if annotation is SecretStr else "path")
 
 

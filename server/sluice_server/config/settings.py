@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sluice_server.config.attempts import Attempts
+from sluice_server.config.catalog import Catalog, ModelInfo
 from sluice_server.config.health import Alerts, Breakers, Health
 from sluice_server.config.limits import Limits, OwnLimits
 from sluice_server.config.providers import Credential, ModelPrices, Provider, TuningKnob
@@ -34,10 +35,12 @@ from sluice_server.config.values import (
 
 __all__ = [
     "Caller",
+    "Catalog",
     "Credential",
     "Limits",
     "Local",
     "Management",
+    "ModelInfo",
     "ModelPrices",
     "OwnLimits",
     "Provider",
@@ -249,6 +252,9 @@ class Settings(BaseSettings):
 
     alerts: Alerts = Alerts()
     """Who is told when something changes."""
+
+    catalog: Catalog = Catalog()
+    """How lists of models are kept."""
 
     server: Server = Server()
     """The gRPC port: sizes, connections, shutting down."""

@@ -83,7 +83,9 @@ class _ModelSourceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Model
     MODEL_SOURCE_KIND_STALE: _ModelSourceKind.ValueType  # 3
     """A cached answer past its lifetime, because the provider failed."""
     MODEL_SOURCE_KIND_CATALOG: _ModelSourceKind.ValueType  # 4
-    """The built-in catalogue, because no answer was ever had."""
+    """The built-in catalogue, because no answer was ever had, or because the
+    provider lists nothing.
+    """
 
 class ModelSourceKind(_ModelSourceKind, metaclass=_ModelSourceKindEnumTypeWrapper):
     """ModelSourceKind is a kind of source."""
@@ -97,7 +99,9 @@ MODEL_SOURCE_KIND_CACHE: ModelSourceKind.ValueType  # 2
 MODEL_SOURCE_KIND_STALE: ModelSourceKind.ValueType  # 3
 """A cached answer past its lifetime, because the provider failed."""
 MODEL_SOURCE_KIND_CATALOG: ModelSourceKind.ValueType  # 4
-"""The built-in catalogue, because no answer was ever had."""
+"""The built-in catalogue, because no answer was ever had, or because the
+provider lists nothing.
+"""
 Global___ModelSourceKind: _TypeAlias = ModelSourceKind  # noqa: Y015
 
 @_typing.final
@@ -148,7 +152,9 @@ class Model(_message.Message):
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Output only. Free words such as "chat", "code"."""
+        """Output only. What it is for, as free words: "chat" is what Generate can
+        call; others are "code", "embedding", "image", "speech", "transcription".
+        """
 
     @_builtins.property
     def pricing(self) -> Global___Pricing:
@@ -160,7 +166,9 @@ class Model(_message.Message):
 
     @_builtins.property
     def retire_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the provider retires it."""
+        """Output only. When the provider retires it, or retired it: what a provider
+        still lists is shown.
+        """
 
     def __init__(
         self,
@@ -197,7 +205,10 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class Pricing(_message.Message):
-    """Pricing is what tokens cost, in 1e-9 US dollars per token."""
+    """Pricing is what tokens cost, in whole 1e-9 US dollars per token; a price that
+    is lower is 1, since 0 is free. Of prices that rise with the length of the
+    input it is the lowest.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -260,12 +271,19 @@ class ModelFilter(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     MAX_INPUT_USD_NANOS_FIELD_NUMBER: _builtins.int
+    INPUT_MODALITIES_FIELD_NUMBER: _builtins.int
+    OUTPUT_MODALITIES_FIELD_NUMBER: _builtins.int
+    MAX_OUTPUT_USD_NANOS_FIELD_NUMBER: _builtins.int
     min_context_tokens: _builtins.int
     """Optional. At least this context."""
     query: _builtins.str
     """Optional. Text contained in name or display name, without regard to case."""
     max_input_usd_nanos: _builtins.int
     """Optional. At most this price of an input token, in 1e-9 US dollars; models
+    of unknown price do not match.
+    """
+    max_output_usd_nanos: _builtins.int
+    """Optional. At most this price of an output token, in 1e-9 US dollars; models
     of unknown price do not match.
     """
     @_builtins.property
@@ -280,6 +298,14 @@ class ModelFilter(_message.Message):
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Any of these categories."""
 
+    @_builtins.property
+    def input_modalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. All of these kinds of input, for example "image"."""
+
+    @_builtins.property
+    def output_modalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. All of these kinds of output."""
+
     def __init__(
         self,
         *,
@@ -289,17 +315,24 @@ class ModelFilter(_message.Message):
         categories: _abc.Iterable[_builtins.str] | None = ...,
         query: _builtins.str = ...,
         max_input_usd_nanos: _builtins.int | None = ...,
+        input_modalities: _abc.Iterable[_builtins.str] | None = ...,
+        output_modalities: _abc.Iterable[_builtins.str] | None = ...,
+        max_output_usd_nanos: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_input_usd_nanos", b"_max_input_usd_nanos", "_min_context_tokens", b"_min_context_tokens", "max_input_usd_nanos", b"max_input_usd_nanos", "min_context_tokens", b"min_context_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_input_usd_nanos", b"_max_input_usd_nanos", "_max_output_usd_nanos", b"_max_output_usd_nanos", "_min_context_tokens", b"_min_context_tokens", "max_input_usd_nanos", b"max_input_usd_nanos", "max_output_usd_nanos", b"max_output_usd_nanos", "min_context_tokens", b"min_context_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_input_usd_nanos", b"_max_input_usd_nanos", "_min_context_tokens", b"_min_context_tokens", "categories", b"categories", "features", b"features", "max_input_usd_nanos", b"max_input_usd_nanos", "min_context_tokens", b"min_context_tokens", "providers", b"providers", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_input_usd_nanos", b"_max_input_usd_nanos", "_max_output_usd_nanos", b"_max_output_usd_nanos", "_min_context_tokens", b"_min_context_tokens", "categories", b"categories", "features", b"features", "input_modalities", b"input_modalities", "max_input_usd_nanos", b"max_input_usd_nanos", "max_output_usd_nanos", b"max_output_usd_nanos", "min_context_tokens", b"min_context_tokens", "output_modalities", b"output_modalities", "providers", b"providers", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_input_usd_nanos: _TypeAlias = _typing.Literal["max_input_usd_nanos"]  # noqa: Y015
     _WhichOneofArgType__max_input_usd_nanos: _TypeAlias = _typing.Literal["_max_input_usd_nanos", b"_max_input_usd_nanos"]  # noqa: Y015
+    _WhichOneofReturnType__max_output_usd_nanos: _TypeAlias = _typing.Literal["max_output_usd_nanos"]  # noqa: Y015
+    _WhichOneofArgType__max_output_usd_nanos: _TypeAlias = _typing.Literal["_max_output_usd_nanos", b"_max_output_usd_nanos"]  # noqa: Y015
     _WhichOneofReturnType__min_context_tokens: _TypeAlias = _typing.Literal["min_context_tokens"]  # noqa: Y015
     _WhichOneofArgType__min_context_tokens: _TypeAlias = _typing.Literal["_min_context_tokens", b"_min_context_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_input_usd_nanos) -> _WhichOneofReturnType__max_input_usd_nanos | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_usd_nanos) -> _WhichOneofReturnType__max_output_usd_nanos | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_context_tokens) -> _WhichOneofReturnType__min_context_tokens | None: ...
 
@@ -326,7 +359,9 @@ class ModelSource(_message.Message):
     """Output only. Number of models."""
     @_builtins.property
     def fetch_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the list was fetched; absent for the built-in catalogue."""
+        """Output only. When the list was fetched, which tells its age; absent for the
+        built-in catalogue.
+        """
 
     def __init__(
         self,

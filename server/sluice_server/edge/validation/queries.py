@@ -64,15 +64,27 @@ def _check_filter(report: Report, wanted: model_pb2.ModelFilter) -> None:
     for number, feature in enumerate(wanted.features[:MOST_VALUES]):
         if feature not in _FEATURES:
             report.add(f"filter.features[{number}]", "Name a feature that the contract lists.")
-    if len(wanted.categories) > MOST_VALUES:
-        report.add("filter.categories", f"Name at most {MOST_VALUES} categories.")
-    for number, category in enumerate(wanted.categories[:MOST_VALUES]):
-        if not category:
-            report.add(f"filter.categories[{number}]", "Name a category, or leave it out.")
-        check_short(report, f"filter.categories[{number}]", category, LONGEST_CATEGORY)
+    _check_words(report, "categories", "category", wanted.categories)
+    _check_words(report, "input_modalities", "modality", wanted.input_modalities)
+    _check_words(report, "output_modalities", "modality", wanted.output_modalities)
     check_short(report, "filter.query", wanted.query, LONGEST_QUERY)
-    if wanted.HasField("max_input_usd_nanos") and wanted.max_input_usd_nanos < 0:
-        report.add("filter.max_input_usd_nanos", "Set 0 or more, or leave it out.")
+    for field, price in (
+        ("max_input_usd_nanos", wanted.max_input_usd_nanos),
+        ("max_output_usd_nanos", wanted.max_output_usd_nanos),
+    ):
+        # Absent is read as 0.
+        if price < 0:
+            report.add(f"filter.{field}", "Set 0 or more, or leave it out.")
+
+
+def _check_words(report: Report, name: str, one: str, words: Sequence[str]) -> None:
+    field = f"filter.{name}"
+    if len(words) > MOST_VALUES:
+        report.add(field, f"Name at most {MOST_VALUES} {name.replace('_', ' ')}.")
+    for number, word in enumerate(words[:MOST_VALUES]):
+        if not word:
+            report.add(f"{field}[{number}]", f"Name a {one}, or leave it out.")
+        check_short(report, f"{field}[{number}]", word, LONGEST_CATEGORY)
 
 
 def _check_providers(report: Report, field: str, providers: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ dialects, which are asked here too, so that nobody is told two things.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -58,6 +59,13 @@ _TABLES_OF = {
 """Tables by kind of provider; others have the one of their own name, if any."""
 
 
+_SOLD_ELSEWHERE = {"gemini": "claude", "gemini-code-assist": "claude"}
+"""What Google sells on Vertex AI alone begins so."""
+
+_NO_NAME = re.compile(r"^ft:|\.ft-|-$")
+"""In a price list: what stands for the fine-tuned models of others."""
+
+
 def known(kind: str, model: str) -> model_pb2.Model:
     """Return what is known of a model at a provider of this kind: a `Model` without names."""
     said: dict[str, Any] = {}
@@ -79,9 +87,17 @@ def known(kind: str, model: str) -> model_pb2.Model:
     return found
 
 
-def names(kind: str) -> list[str]:
-    """Return the models of a kind of provider that are known by their full names."""
-    return [name for table in _tables_of(kind) for name in TABLES[table].names()]
+def names(kind: str, sold: Iterable[str] = ()) -> list[str]:
+    """Return models that a kind of provider is known to have, each once.
+
+    Args:
+        kind: The kind.
+        sold: What a price list says is sold at its address; it may be less exact.
+    """
+    found = dict.fromkeys(name for table in _tables_of(kind) for name in TABLES[table].names())
+    found |= dict.fromkeys(name for name in sold if not _NO_NAME.search(name))
+    other = _SOLD_ELSEWHERE.get(kind)
+    return [name for name in found if other is None or not name.startswith(other)]
 
 
 def _tables_of(kind: str) -> tuple[str, ...]:
