@@ -102,7 +102,7 @@ def _replace(joined: model_pb2.Model, layer: model_pb2.Model) -> None:
             getattr(said, field.name).CopyFrom(value)
         else:
             setattr(said, field.name, value)
-        joined.ClearField(field.name)  # type: ignore[arg-type] - every field's name is one
+        joined.ClearField(field.name)  # type: ignore[arg-type]  # a field's name
     joined.MergeFrom(said)
 
 

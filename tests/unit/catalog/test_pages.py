@@ -102,8 +102,8 @@ def meets(model: model_pb2.Model, wanted: model_pb2.ModelFilter) -> bool:
     """Tell it by the words of the contract, field by field."""
 
     def most(field: str, price: str) -> bool:
-        return not wanted.HasField(field) or (  # type: ignore[arg-type] - a name of a field
-            model.pricing.HasField(price)  # type: ignore[arg-type] - a name of a field
+        return not wanted.HasField(field) or (  # type: ignore[arg-type]  # a field's name
+            model.pricing.HasField(price)  # type: ignore[arg-type]  # a field's name
             and getattr(model.pricing, price) <= getattr(wanted, field)
         )
 
