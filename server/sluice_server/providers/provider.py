@@ -132,8 +132,9 @@ class Provider:
         room = MODEL_LIST_BYTES
         page: NextPage | None = NextPage(dialect.models_path())
         asked: set[str] = set()
-        while page is not None:
-            if page.path in asked or len(asked) == MODEL_LIST_PAGES:
+        # What leads back to a page that was read has no more to tell.
+        while page is not None and page.path not in asked:
+            if len(asked) == MODEL_LIST_PAGES:
                 raise ProviderProtocolError("The provider's model list does not end.")
             asked.add(page.path)
             try:

@@ -106,6 +106,9 @@ class Stage:
             ids += [model.id for model in listed.models]
             (source,) = listed.sources
             assert source.kind != model_pb2.MODEL_SOURCE_KIND_UNSPECIFIED
+            if source.kind == model_pb2.MODEL_SOURCE_KIND_CATALOG:
+                # What is built in is nothing that was recorded.
+                return [], source.failure_reason
             if not listed.next_page_token:
                 return ids, source.failure_reason
             asked.page_token, asked.refresh = listed.next_page_token, False

@@ -43,31 +43,43 @@ _FLAGS = {
 }
 """Fireworks' entries, and the providers of Hugging Face's."""
 
-_CATEGORIES = {
-    # Mistral's and Azure's `capabilities`.
+_ABLE = {
     "completion_chat": CHAT,
     "chat_completion": CHAT,
     "completion_fim": "code",
     "embeddings": "embedding",
     "moderation": "moderation",
     "ocr": "ocr",
-    # `type` at Together and LM Studio.
+}
+"""Categories by `capabilities` of Mistral and Azure."""
+
+_TYPES = {
     "chat": CHAT,
     "llm": CHAT,
     "vlm": CHAT,
     "code": "code",
     "language": "completion",
     "embedding": "embedding",
+    "embeddings": "embedding",
+    "moderation": "moderation",
     "rerank": "rerank",
     "image": "image",
     "video": "video",
     "audio": "speech",
     "transcribe": "transcription",
-    # `output_modalities` at Groq and OpenRouter.
+}
+"""Categories by `type` of Together and LM Studio."""
+
+_OUTPUTS = {
     "text": CHAT,
+    "image": "image",
+    "video": "video",
+    "audio": "speech",
     "speech": "speech",
     "transcription": "transcription",
+    "embeddings": "embedding",
 }
+"""Categories by `output_modalities` of Groq and OpenRouter."""
 
 _PRICES = {
     "prompt": "input_usd_nanos",
@@ -183,15 +195,16 @@ def _add_features(model: model_pb2.Model, entry: dict[str, Any]) -> None:
 
 
 def _add_categories(model: model_pb2.Model, entry: dict[str, Any]) -> None:
-    said = _words(entry.get("capabilities"))
-    if isinstance(entry.get("type"), str):
-        said.append(entry["type"].removesuffix("s"))
+    found = [_ABLE[word] for word in _words(entry.get("capabilities")) if word in _ABLE]
+    kind = entry.get("type")
+    if isinstance(kind, str) and kind in _TYPES:
+        found.append(_TYPES[kind])
     if entry.get("supports_chat") is True:
-        said.append("chat")
+        found.append(CHAT)
     # Who writes text beside pictures can be talked to; what writes none cannot.
     outputs = list(model.output_modalities)
-    said += ["text"] if "text" in outputs else outputs
-    found = (_CATEGORIES[word] for word in said if word in _CATEGORIES)
+    written = ["text"] if "text" in outputs else outputs
+    found += [_OUTPUTS[word] for word in written if word in _OUTPUTS]
     model.categories.extend(dict.fromkeys(found))
 
 

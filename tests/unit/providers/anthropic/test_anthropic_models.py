@@ -69,6 +69,32 @@ def test_unknown_is_not_zero() -> None:
     assert model_pb2.MODEL_FEATURE_REASONING not in model.features
 
 
+def test_what_an_older_list_does_not_say_is_left_to_others() -> None:
+    """An entry without capabilities says nothing of what the model takes."""
+    (model,) = listed({"id": "claude-x"})
+
+    assert not model.input_modalities
+    assert list(model.categories) == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    [
+        ({"data": [], "has_more": True, "last_id": "claude x/1"}, "&after_id=claude%20x%2F1"),
+        ({"data": [], "has_more": True, "last_id": None}, None),
+        ({"data": [], "has_more": False, "last_id": "claude-x"}, None),
+        ({"data": []}, None),
+        ([], None),
+    ],
+)
+def test_where_a_list_goes_on(page: Any, path: str | None) -> None:
+    """`has_more` with the last id leads to the next page."""
+    dialect = AnthropicMessages()
+    found = dialect.next_models_page(dialect.models_path(), json.dumps(page).encode())
+
+    assert (found.path if found else None) == (path and f"/v1/models?limit=1000{path}")
+
+
 def test_retired_models() -> None:
     """What can no longer be called is not listed, nor what has no id."""
     assert listed({**ENTRY, "lifecycle": "retired"}, {"display_name": "x"}) == []

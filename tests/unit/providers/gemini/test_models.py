@@ -7,8 +7,9 @@ import pytest
 
 from sluice.v1 import model_pb2
 from sluice_server.errors import ProviderProtocolError
-from sluice_server.providers.dialects.gemini import Gemini
+from sluice_server.providers.dialects.gemini import Gemini, vertex
 from sluice_server.providers.facts.gemini import TABLE, GeminiFacts
+from sluice_server.providers.model_pages import NextPage
 
 GENERATE = ["generateContent", "countTokens"]
 
@@ -74,6 +75,39 @@ def test_vertex() -> None:
     )
     assert [model.id for model in models] == ["gemini-2.5-flash"]
     assert not models[0].HasField("context_tokens")
+
+
+def test_claude_on_vertex() -> None:
+    """The list of Anthropic's models there has the same form."""
+    models = listed({"publisherModels": [{"name": "publishers/anthropic/models/claude-opus-5"}]})
+
+    assert [model.id for model in models] == ["claude-opus-5"]
+
+
+def test_pages_of_the_developer_api() -> None:
+    """A token leads on; without one the list ends."""
+    dialect, path = Gemini(), "/v1beta/models?pageSize=1000"
+    first = dialect.next_models_page(path, b'{"models":[],"nextPageToken":"a/b="}')
+
+    assert first == NextPage(f"{path}&pageToken=a%2Fb%3D")
+    assert dialect.next_models_page(first.path, b'{"models":[]}') is None
+
+
+def test_pages_of_vertex() -> None:
+    """After Google's own models come Anthropic's, for those who may see them."""
+    dialect = Gemini(surface=vertex("p", "global"))
+    google, claude = (
+        f"/v1beta1/publishers/{publisher}/models?pageSize=1000"
+        for publisher in ("google", "anthropic")
+    )
+    more, end = b'{"publisherModels":[],"nextPageToken":"t"}', b'{"publisherModels":[]}'
+
+    assert dialect.next_models_page(google, more) == NextPage(f"{google}&pageToken=t")
+    assert dialect.next_models_page(f"{google}&pageToken=t", end) == NextPage(claude, optional=True)
+    assert dialect.next_models_page(claude, more) == NextPage(
+        f"{claude}&pageToken=t", optional=True
+    )
+    assert dialect.next_models_page(claude, end) is None
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2**60])

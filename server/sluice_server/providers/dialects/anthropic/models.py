@@ -71,7 +71,6 @@ def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
         max_output_tokens=_count(entry.max_tokens),
         features=_ALWAYS,
         output_modalities=["text"],
-        input_modalities=["text"],
         categories=["chat"],
     )
     if entry.capabilities:
@@ -88,6 +87,7 @@ def _model(entry: wire.Model, provider: str) -> model_pb2.Model:
 def _read_capabilities(listed: Mapping[str, msgspec.Raw], model: model_pb2.Model) -> None:
     supported = {name for name, raw in listed.items() if _is_supported(raw)}
     model.features.extend(feature for name, feature in _FEATURES.items() if name in supported)
+    model.input_modalities.append("text")
     model.input_modalities.extend(
         modality for name, modality in _MODALITIES.items() if name in supported
     )
