@@ -55,11 +55,18 @@ class Embedded:
             headers={},
             credentials=(settings.Credential(name=LOCAL, api_key=self._model.api_key),),
             models=(self._settings.model_name,),
-            model_info={
-                self._settings.model_name: settings.ModelInfo(
-                    context_tokens=self._settings.context_tokens
-                )
-            },
+            model_info={self._settings.model_name: self._info()},
+        )
+
+    def _info(self) -> settings.ModelInfo:
+        """Return what is known of the model; of a file of the operator's that is little."""
+        packaged = self._settings.model_path is None
+        return settings.ModelInfo(
+            context_tokens=self._settings.context_tokens,
+            features=("streaming", "tools", "json_schema", "sampling") if packaged else None,
+            input_modalities=("text",),
+            output_modalities=("text",),
+            categories=("chat",),
         )
 
     async def stop(self) -> None:

@@ -15,7 +15,23 @@ YEAR_SECONDS = 366 * 86_400
 
 ListAge = Annotated[float, Field(gt=0, le=YEAR_SECONDS, allow_inf_nan=False), NOT_BOOLEAN]
 Tokens = Annotated[int, Field(ge=1, le=2**53), NOT_BOOLEAN]
-Words = tuple[Label, ...]
+Words = Annotated[tuple[Label, ...], Field(min_length=1)]
+Features = Annotated[
+    tuple[
+        Literal[
+            "streaming",
+            "tools",
+            "parallel_tools",
+            "json_schema",
+            "reasoning",
+            "sampling",
+            "prompt_cache",
+            "vision",
+        ],
+        ...,
+    ],
+    Field(min_length=1),
+]
 
 
 class Catalog(Section):
@@ -59,22 +75,7 @@ class ModelInfo(Section):
     max_output_tokens: Tokens | None = None
     """Most output tokens."""
 
-    features: (
-        tuple[
-            Literal[
-                "streaming",
-                "tools",
-                "parallel_tools",
-                "json_schema",
-                "reasoning",
-                "sampling",
-                "prompt_cache",
-                "vision",
-            ],
-            ...,
-        ]
-        | None
-    ) = None
+    features: Features | None = None
     """What it can do: these and nothing else."""
 
     input_modalities: Words | None = None

@@ -53,6 +53,10 @@ DEFAULTS: Mapping[str, object] = {
     "alerts.timeout_seconds": 10,
     "alerts.error_share": 0.25,
     "alerts.sustained_seconds": 300,
+    "catalog.ttl_seconds": 86_400,
+    "catalog.fetch_seconds": 10,
+    "catalog.persist": True,
+    "catalog.directory": None,
     "server.drain_grace_seconds": 30,
     "server.max_request_bytes": 32 * 1024 * 1024,
     "server.max_answer_bytes": 2 * 1024 * 1024,
@@ -75,6 +79,8 @@ DEFAULTS: Mapping[str, object] = {
 
 PROVIDER_DEFAULTS: Mapping[str, object] = {
     "drop_unsupported": (),
+    "models_ttl_seconds": None,
+    "model_info": {},
     "reuse_connections": None,
     "base_url": None,
     "insecure_http": False,

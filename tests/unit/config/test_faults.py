@@ -370,6 +370,10 @@ BETWEEN = [
         "providers.p.model_limits.bi: names a model outside providers.p.models; did you mean big?",
     ),
     (
+        PROVIDER % ", models: [big], model_info: {bi: {context_tokens: 1}, '*': {}}",
+        "providers.p.model_info.bi: names a model outside providers.p.models; did you mean big?",
+    ),
+    (
         PROVIDER % "" + "\nroutes: {fast: [p/b, p/b]}",
         "routes.fast[1]: is the same as an earlier one",
     ),

@@ -1,6 +1,7 @@
 """What settings come out of a file, the environment and the command line."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,30 @@ def test_the_description_can_be_read_back(load_text: LoadText) -> None:
     assert shown["attempts"]["max_attempts"] == 2
     (caller,) = shown["callers"]
     assert (caller["name"], caller["token"]) == ("a", "**********")
+
+
+def test_where_lists_of_models_are_kept(load_text: LoadText, tmp_path: Path) -> None:
+    """A relative directory starts at the configuration, and need not exist yet."""
+    settings = load_text("catalog: {directory: state/lists, ttl_seconds: 60}")
+
+    assert settings.catalog.directory == tmp_path / "state" / "lists"
+    assert settings.catalog.ttl_seconds == 60
+
+
+def test_what_an_operator_knows_of_a_model(load_text: LoadText) -> None:
+    """A day is written as a date, a feature as one of the known words."""
+    info = "{retires: 2030-02-01, features: [tools, vision], categories: [ours]}"
+    settings = load_text(
+        f"""
+        providers:
+          p:
+            kind: openai-compatible
+            base_url: http://127.0.0.1:1
+            model_info: {{m: {info}}}
+        """
+    )
+    told = settings.providers["p"].model_info["m"]
+
+    assert (told.retires, told.features) == (date(2030, 2, 1), ("tools", "vision"))
+    assert told.categories == ("ours",)
+    assert told.context_tokens is None

@@ -27,6 +27,17 @@ BAD_LISTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no category": ({"filter": {"categories": [""]}}, "filter.categories[0]", "leave it out"),
     "long category": ({"filter": {"categories": ["x" * 65]}}, "filter.categories[0]", "at most 64"),
     "many categories": ({"filter": {"categories": ["a"] * 65}}, "filter.categories", "at most 64"),
+    "no input": ({"filter": {"input_modalities": [""]}}, "filter.input_modalities[0]", "leave it"),
+    "many outputs": (
+        {"filter": {"output_modalities": ["a"] * 65}},
+        "filter.output_modalities",
+        "at most 64",
+    ),
+    "negative output price": (
+        {"filter": {"max_output_usd_nanos": -1}},
+        "filter.max_output_usd_nanos",
+        "0 or more",
+    ),
     "long query": ({"filter": {"query": "x" * 257}}, "filter.query", "at most 256"),
     "control in query": ({"filter": {"query": "\x00"}}, "filter.query", "control characters"),
     "negative price": (
