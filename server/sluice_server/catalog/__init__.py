@@ -1,1 +1,5 @@
-"""Which models can be called. `catalog` lists them, `nearest` finds the nearest."""
+"""Which models can be called, what they can do and what they cost.
+
+`catalog` answers ListModels from the lists that `source` keeps; `prices` is also what calls
+are billed by.
+"""
