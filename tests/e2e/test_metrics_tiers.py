@@ -15,7 +15,7 @@ from tests.support.channels import get, total
 from tests.support.client import GenerateRequest, collect, collect_failure, request
 from tests.support.collector import collecting
 from tests.support.configuration import CREDENTIAL, PROVIDER, Config, configuration
-from tests.support.openai_stream import DONE, answer, failure, finish, role, text, usage
+from tests.support.openai_stream import DONE, answer, failure, finish, models, role, text, usage
 from tests.support.replies import Close, Gate, Reply, sse
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
@@ -171,18 +171,20 @@ async def test_nothing_grows_with_callers_strings(upstream: Upstream) -> None:
         await collect_failure(server.stub.Generate(wanted, metadata=stranger))
         await collect_failure(server.stub.Generate(labelled({}), metadata=((word, word),)))
 
+    sizes: list[tuple[list[int], int]] = []
+    shown = ""
     async with running(priced(upstream)) as server:
-        sizes = []
         for begin, end in ((0, 20), (20, 200)):
             for number in range(begin, end):
                 await call(server, number)
             got = await metrics(server)
             rows = [len(t) for t in (got.models, got.callers, got.labels, got.credentials)]
             sizes.append((rows, len(await server.scrape())))
+            shown = str(got)
         page = (await get(server.metrics, "/metrics"))[1]
     assert sizes[0] == sizes[1]
     assert "invented" not in page
-    assert "invented" not in str(got)
+    assert "invented" not in shown
 
 
 async def test_money_for_nothing_is_wasted(upstream: Upstream) -> None:
@@ -257,6 +259,21 @@ async def test_limits_and_credentials_on_the_page(upstream: Upstream) -> None:
     assert total(second, attempts, outcome="success", **key) == 1
     assert total(second, attempts, outcome="error", **key) == 1
     assert total(first, "sluice_waiting_calls") == 0
+
+
+async def test_lists_of_models_on_the_page(upstream: Upstream) -> None:
+    """The page shows how many models each provider lists, and how old the list is."""
+    upstream.route("GET", "/v1/models", models("test-model", "other-model"))
+    async with running(priced(upstream)) as server:
+        before = await server.scrape()
+        await server.stub.ListModels(gateway_service_pb2.ListModelsRequest(), metadata=SHOP)
+        after = await server.scrape()
+    up = {"provider": PROVIDER}
+    age = "sluice_catalog_age_seconds"
+    assert not any(name == age for name, _ in before)
+    assert total(after, "sluice_models", **up) == 2
+    assert 0 <= total(after, age, **up) < 60
+    assert total(after, "sluice_catalog_fetches_total", outcome="ok", **up) == 1
 
 
 async def test_pauses_between_output(upstream: Upstream) -> None:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 
 from sluice.v1 import gateway_service_pb2, rate_limit_pb2
+from sluice_server.catalog.catalog import Catalog
 from sluice_server.credentials.facts import facts_of
 from sluice_server.credentials.pool import Pool
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.snapshot import EVERYBODY, RateLimits
-from sluice_server.telemetry.gauges import CredentialRow, Gauges, LimitRow
+from sluice_server.telemetry.gauges import CredentialRow, Gauges, LimitRow, ModelsRow
 from sluice_server.telemetry.recorder import Recorder
 
 _UNIT = "RATE_LIMIT_UNIT_"
@@ -23,6 +24,7 @@ async def collect(
     pools: Mapping[str, Pool],
     recorder: Recorder,
     admission: Admission,
+    catalog: Catalog,
 ) -> None:
     """Bring the figures up to date that are not counted as things happen."""
     gauges.waiting_calls = admission.waiting
@@ -30,6 +32,15 @@ async def collect(
     known = await limits.snapshot(asked, caller=EVERYBODY)
     gauges.limits = [_limit(bucket) for bucket in known.buckets]
     gauges.credentials = _credentials(pools, recorder)
+    gauges.models = [
+        ModelsRow(
+            provider=row.provider,
+            models=row.models,
+            age_seconds=row.age_seconds,
+            fetches=row.fetches,
+        )
+        for row in catalog.figures()
+    ]
 
 
 def _limit(bucket: rate_limit_pb2.RateLimitBucket) -> LimitRow:

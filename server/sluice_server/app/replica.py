@@ -222,6 +222,7 @@ class App:
             pools=pools,
             recorder=self._recorder,
             admission=admission,
+            catalog=self._catalog,
         )
         if self._embedded is not None:
             self._embedded.report_to(self._ward.board)
