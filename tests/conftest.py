@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 
 KEPT = re.compile(
     r"CI|PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|PYTHON\w*|VIRTUAL_ENV|PYTEST_\w+|COVERAGE\w*"
@@ -19,6 +20,10 @@ KEPT = re.compile(
 """Variables that tools need to run; none of them configures the server."""
 LEFTOVER_SECONDS = 2.0
 """How long tasks may take to finish after a test; closing a channel needs a few turns."""
+
+# A busy machine is slow, which is no fault of the code.
+settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sluice")
 
 # Tests start programs while gRPC's threads run. Under uvloop the hooks that it leaves for
 # forks crash some of them before they begin. It reads this when it is loaded.
