@@ -85,7 +85,8 @@ define locked_in
 endef
 
 lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrade for newer versions
-	$(UV_COMPILE) --all-extras --no-emit-package sluice-client pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --all-extras --no-emit-package sluice-client pyproject.toml clients/python/pyproject.toml \
+		-o requirements.lock
 	$(UV_COMPILE) --group build -c requirements.lock \
 		$(call locked_in,requirements.lock) -o requirements-build.lock
 	$(UV_COMPILE) --group dev -c requirements.lock -c requirements-build.lock \

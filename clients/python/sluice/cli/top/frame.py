@@ -1,0 +1,329 @@
+"""One picture of `sluice top`: a header, and tables that fit the width.
+
+Only draws: what was read is in `rates`, keys and time in `screen`. Every name is drawn as
+plain text. States are words; colour only repeats them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from sluice.cli import text
+from sluice.cli.figures import circuit, cost, health, quantile
+from sluice.cli.top.rates import History, Reading, total
+from sluice.v1 import metrics_pb2, rate_limit_pb2
+
+SORTS: Final = ("name", "calls", "errors", "cost")
+"""What rows can be ordered by; all but names largest first."""
+
+_GOOD, _WARNING, _BAD = "green", "yellow", "red"
+_STATE_STYLES = {
+    "healthy": _GOOD,
+    "closed": _GOOD,
+    "degraded": _WARNING,
+    "half-open": _WARNING,
+    "unhealthy": _BAD,
+    "open": _BAD,
+}
+_BAR_WIDTH = 10
+_MAX_REASONS = 10
+
+
+@dataclass
+class View:
+    """What is drawn, and how."""
+
+    address: str
+    history: History = field(default_factory=History)
+    sort: str = SORTS[0]
+    filter: str = ""
+    """Rows whose names hold this, in any case, are drawn."""
+    paused: bool = False
+    lost: str = ""
+    """Why and since when there is no connection; empty while there is one."""
+
+    def shows(self, *names: str) -> bool:
+        """Tell whether a row with these names is drawn."""
+        return not self.filter or any(self.filter.lower() in name.lower() for name in names)
+
+
+class _Column(NamedTuple):
+    title: str
+    from_width: int = 0
+    """Drawn only when the picture is at least so wide."""
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A table that leaves out columns for which there is no room."""
+
+    title: str
+    columns: Sequence[_Column]
+    rows: Sequence[Sequence[Text | str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = [
+            place
+            for place, column in enumerate(self.columns)
+            if options.max_width >= column.from_width
+        ]
+        table = Table(
+            title=self.title, title_justify="left", title_style="bold", box=None, pad_edge=False
+        )
+        for place in shown:
+            column = self.columns[place]
+            table.add_column(
+                column.title,
+                justify="right" if column.right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                header_style="dim",
+            )
+        for row in self.rows:
+            table.add_row(*(_plain(row[place]) for place in shown))
+        yield table
+
+
+def header(view: View) -> RenderableType:
+    """Return what is always on the screen: the replica, its load and throughput."""
+    first = Text(f"sluice top  {text.clean(view.address)}", style="bold")
+    lines = [first]
+    now = view.history.last
+    if now is not None:
+        server = now.metrics.server
+        up = now.server_time - text.epoch(server.start_time)
+        first.append(f"  {text.clean(server.version)}  {text.clean(server.instance)}")
+        first.append(f"  up {text.seconds(up) if server.HasField('start_time') else text.UNKNOWN}")
+        lines.append(
+            Text(
+                f"streams {server.active_streams}  queued {server.queued_calls}  "
+                f"no place {server.calls_without_place}  "
+                f"loop busy {text.share(server.event_loop_busy_ratio)}  "
+                f"memory {server.resident_bytes / 2**20:.0f} MiB"
+            )
+        )
+        lines.append(_throughput(view, now))
+    if view.lost:
+        lines.append(Text(text.clean(view.lost), style=f"bold {_BAD}"))
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(*lines)
+
+
+def _throughput(view: View, now: Reading) -> Text:
+    rates = view.history.rates(total(now.metrics))
+    over = f"  over {text.seconds(rates.seconds)}" if rates.seconds is not None else ""
+    kind = "calls/s" if now.metrics.server.HasField("calls") else "upstream calls/s"
+    return Text(
+        f"{kind} {text.rate(rates.calls_per_second)}  "
+        f"tokens/s {text.rate(rates.tokens_per_second)}  "
+        f"errors {text.share(rates.error_rate)}{over}"
+    )
+
+
+def body(view: View) -> RenderableType:
+    """Return the tables; those without a row are left out."""
+    now = view.history.last
+    if now is None:
+        return Text("Nothing was read yet.")
+    drawn = [
+        table
+        for table in (
+            _providers(view, now),
+            _limits(view, now),
+            _credentials(view, now),
+            _reasons(view, now),
+        )
+        if table.rows
+    ]
+    if not drawn:
+        return Text("Nothing matches the filter." if view.filter else "Nothing to show.")
+    return Group(*(part for table in drawn for part in (table, Text(""))))
+
+
+def _providers(view: View, now: Reading) -> _Rows:
+    shown = [it for it in now.metrics.providers if view.shows(it.provider)]
+    rows = []
+    for it in _sorted(shown, view.sort, lambda it: it.calls):
+        rates = view.history.rates(it.calls, it.provider)
+        rows.append(
+            (
+                it.provider,
+                _state(health(it.health)),
+                _state(circuit(it.circuit)),
+                str(it.calls.requests),
+                text.rate(rates.calls_per_second),
+                text.share(rates.error_rate),
+                text.seconds(quantile(it.calls.time_to_first_output, "p50")),
+                text.seconds(quantile(it.calls.time_to_first_output, "p95")),
+                text.money(cost(it.calls)),
+                it.health_message,
+            )
+        )
+    columns = (
+        _Column("provider"),
+        _Column("health"),
+        _Column("circuit", 60),
+        _Column("calls", 45, right=True),
+        _Column("calls/s", right=True),
+        _Column("errors", right=True),
+        _Column("first p50", 55, right=True),
+        _Column("p95", 70, right=True),
+        _Column("cost", 78, right=True),
+        _Column("why", 110),
+    )
+    return _Rows("Providers", columns, rows)
+
+
+def _limits(view: View, now: Reading) -> _Rows:
+    rows = [
+        (
+            it.provider,
+            it.quota_scope,
+            it.model or "all",
+            _UNITS.get(it.unit, text.UNKNOWN) + _window(it),
+            _bar(it),
+            _amount(it, it.remaining if it.HasField("remaining") else None),
+            _amount(it, it.limit if it.HasField("limit") else None),
+            _amount(it, it.reserved),
+            _countdown(now, it.reset_time) if it.HasField("reset_time") else text.UNKNOWN,
+        )
+        for it in now.limits.buckets
+        if view.shows(it.provider, it.quota_scope, it.model)
+    ]
+    columns = (
+        _Column("provider"),
+        _Column("scope", 90),
+        _Column("model", 70),
+        _Column("limit of"),
+        _Column("used", 55),
+        _Column("left", right=True),
+        _Column("limit", 45, right=True),
+        _Column("reserved", 80, right=True),
+        _Column("full in", right=True),
+    )
+    return _Rows("Limits", columns, rows)
+
+
+def _credentials(view: View, now: Reading) -> _Rows:
+    shown = [it for it in now.metrics.credentials if view.shows(it.provider, it.credential)]
+    rows = [
+        (
+            it.provider,
+            it.credential,
+            _state(health(it.health)),
+            str(it.calls.requests),
+            str(it.calls.errors),
+            _countdown(now, it.backoff_until) if it.HasField("backoff_until") else "",
+            f"{it.refreshes}/{it.refresh_failures}",
+            text.money(cost(it.calls)),
+        )
+        for it in _sorted(shown, view.sort, lambda it: it.calls)
+    ]
+    columns = (
+        _Column("provider"),
+        _Column("credential"),
+        _Column("health"),
+        _Column("calls", 50, right=True),
+        _Column("errors", 60, right=True),
+        _Column("rests for", right=True),
+        _Column("refreshed/failed", 90, right=True),
+        _Column("cost", 70, right=True),
+    )
+    return _Rows("Credentials", columns, rows)
+
+
+def _reasons(view: View, now: Reading) -> _Rows:
+    """Return failures by reason: of late where the server tells them, else since its start."""
+    found: Counter[tuple[str, str]] = Counter()
+    recent = False
+    for it in now.metrics.providers:
+        if not view.shows(it.provider):
+            continue
+        recent = recent or bool(it.calls.recent)
+        # The longest window: what just failed shall not be gone at the next look.
+        reasons = (it.calls.recent[-1] if it.calls.recent else it.calls).errors_by_reason
+        for reason, number in reasons.items():
+            found[it.provider, reason] += number
+    rows = [
+        (provider, reason, str(number))
+        for (provider, reason), number in found.most_common(_MAX_REASONS)
+    ]
+    columns = (_Column("provider"), _Column("reason"), _Column("failures", right=True))
+    return _Rows("Recent failures" if recent else "Failures since the start", columns, rows)
+
+
+Row = TypeVar("Row")
+
+
+def _sorted(
+    rows: Sequence[Row], sort: str, calls: Callable[[Row], metrics_pb2.CallMetrics]
+) -> Sequence[Row]:
+    """Return rows in order; the server's own order is by name, and breaks ties."""
+    keys: dict[str, Callable[[Row], int]] = {
+        "calls": lambda row: calls(row).requests,
+        "errors": lambda row: calls(row).errors,
+        "cost": lambda row: cost(calls(row)) or 0,
+    }
+    return sorted(rows, key=keys[sort], reverse=True) if sort in keys else rows
+
+
+def _plain(cell: Text | str) -> Text:
+    return cell if isinstance(cell, Text) else Text(text.clean(cell))
+
+
+def _state(word: str) -> Text:
+    return Text(word, style=_STATE_STYLES.get(word, ""))
+
+
+def _countdown(now: Reading, until: Timestamp) -> str:
+    """Return the time left by the server's clock."""
+    left = text.epoch(until) - now.server_time
+    if left < 1:
+        return "now"
+    return f"{left:.0f}s" if left < 59.5 else text.seconds(round(left))
+
+
+_UNITS = {
+    rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS: "requests",
+    rate_limit_pb2.RATE_LIMIT_UNIT_TOKENS: "tokens",
+    rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS: "input tok",
+    rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS: "output tok",
+    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS: "credit",
+    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS: "budget",
+}
+
+_MONEY = (
+    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS,
+    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS,
+)
+
+
+def _window(bucket: rate_limit_pb2.RateLimitBucket) -> str:
+    if not bucket.HasField("window"):
+        return ""
+    length = text.duration(bucket.window)
+    names = {1: "s", 60: "min", 3600: "h", 86400: "day"}
+    return f"/{names.get(int(length), text.seconds(length))}"
+
+
+def _amount(bucket: rate_limit_pb2.RateLimitBucket, value: int | None) -> str:
+    return text.money(value) if bucket.unit in _MONEY else text.count(value)
+
+
+def _bar(bucket: rate_limit_pb2.RateLimitBucket) -> Text:
+    """Return a bar of the used share, what is reserved included; unknown without both ends."""
+    if not (bucket.HasField("limit") and bucket.HasField("remaining") and bucket.limit > 0):
+        return Text(text.UNKNOWN)
+    used = 1 - (bucket.remaining - bucket.reserved) / bucket.limit
+    used = min(1.0, max(0.0, used))
+    filled = round(used * _BAR_WIDTH)
+    style = _BAD if used >= 0.9 else _WARNING if used >= 0.7 else _GOOD
+    return Text(f"{'█' * filled}{'░' * (_BAR_WIDTH - filled)} {used * 100:3.0f}%", style=style)
