@@ -97,3 +97,14 @@ def test_console_script_is_the_command_line() -> None:
     (script,) = metadata.entry_points(group="console_scripts", name="sluice-server")
 
     assert script.value == "sluice_server.__main__:main"
+
+
+def test_clients_console_script_needs_its_extra_alone() -> None:
+    """`sluice` is the client's, and neither its library nor the server asks for its packages."""
+    (script,) = metadata.entry_points(group="console_scripts", name="sluice")
+    assert script.value == "sluice.cli.__main__:main"
+
+    for distribution in ("sluice-client", "sluice-server"):
+        for requirement in metadata.requires(distribution) or ():
+            if re.match(r"(click|rich|textual)\b", requirement):
+                assert "extra == 'cli'" in requirement.replace('"', "'")

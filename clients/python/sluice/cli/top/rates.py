@@ -1,10 +1,11 @@
-"""Throughput: from the windows that the server tells, else from two snapshots.
+"""Throughput: from the windows that the server tells, else from the difference of two snapshots.
 
 A server that started in between makes differences meaningless, so they are unknown then.
 """
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from sluice.cli.client import Client
@@ -13,6 +14,9 @@ from sluice.cli.text import duration, epoch
 from sluice.v1 import gateway_service_pb2, metrics_pb2
 
 _Calls = metrics_pb2.CallMetrics
+
+_WINDOW_SECONDS = 10.0
+"""Time over which differences are taken: long enough to be calm, short enough to be news."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +60,36 @@ class Rates:
 
 @dataclass
 class History:
-    """The last reading, and the one before it when both are of one run of a server."""
+    """The readings of the last seconds, all of one run of one server."""
 
-    last: Reading | None = None
-    before: Reading | None = None
+    _readings: deque[Reading] = field(default_factory=deque)
     _earlier: dict[tuple[str, ...], _Calls] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Reading | None:
+        """The newest reading; None before the first one."""
+        return self._readings[-1] if self._readings else None
 
     def add(self, new: Reading) -> None:
         """Take a new reading."""
-        same = self.last is not None and _run(self.last) == _run(new)
-        self.before = self.last if same else None
-        self.last = new
-        self._earlier = {}
-        if self.before is not None:
-            metrics = self.before.metrics
-            self._earlier[()] = total(metrics)
-            self._earlier |= {(it.provider,): it.calls for it in metrics.providers}
+        readings = self._readings
+        if readings and _run(readings[-1]) != _run(new):
+            readings.clear()
+        readings.append(new)
+        while len(readings) > 2 and new.at - readings[1].at >= _WINDOW_SECONDS:
+            readings.popleft()
+        first = readings[0].metrics
+        self._earlier = {(it.provider,): it.calls for it in first.providers}
+        self._earlier[()] = total(first)
 
     def rates(self, calls: _Calls, *key: str) -> Rates:
         """Return the rates of a provider's calls, or without `key` of all calls."""
         if calls.recent:
             return _told(calls.recent[0])
         earlier = self._earlier.get(key)
-        if earlier is None or self.last is None or self.before is None:
+        if earlier is None or len(self._readings) < 2:
             return Rates()
-        return _between(earlier, calls, self.last.at - self.before.at)
+        return _between(earlier, calls, self._readings[-1].at - self._readings[0].at)
 
 
 def total(metrics: gateway_service_pb2.GetMetricsResponse) -> _Calls:
