@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pexpect
 import pyte
@@ -51,7 +52,7 @@ async def sluice(*arguments: str, **variables: str) -> tuple[int, str, str]:
 class Terminal:
     """A program in a terminal, and what its screen shows. Made by `terminal`."""
 
-    def __init__(self, child: "pexpect.spawn[bytes]", columns: int, lines: int) -> None:
+    def __init__(self, child: "pexpect.spawn[Any]", columns: int, lines: int) -> None:
         self.child = child
         self.raw = b""
         """All that was written to the terminal."""

@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sluice.cli.client import Client, Target, connected
-from sluice.cli.errors import explain
+from sluice.cli.errors import UNREACHABLE, explain
 from sluice.cli.top.frame import SORTS, View, body, header
 from sluice.cli.top.rates import reading
 
@@ -83,6 +83,7 @@ class TopApp(App[None]):
         self._target = target
         self._interval = interval
         self._view = View(target.address)
+        self._lost_since = ""
 
     def compose(self) -> ComposeResult:
         """Lay out header, tables, the filter's line and the keys."""
@@ -118,14 +119,15 @@ class TopApp(App[None]):
             self._view.history.add(await reading(client))
         except grpc.aio.AioRpcError as error:
             if not self._view.lost:
-                since = datetime.now().astimezone().strftime("%H:%M:%S")
-                told = explain(
-                    error,
-                    address=self._target.address,
-                    tls=self._target.tls is not None,
-                    timeout=self._target.timeout,
-                )
-                self._view.lost = f"No connection since {since}, retrying. {told.message}"
+                self._lost_since = datetime.now().astimezone().strftime("%H:%M:%S")
+            told = explain(
+                error,
+                address=self._target.address,
+                tls=self._target.tls is not None,
+                timeout=self._target.timeout,
+            )
+            what = "No connection" if told.exit_code == UNREACHABLE else "No answer"
+            self._view.lost = f"{what} since {self._lost_since}, retrying. {told.message}"
         else:
             self._view.lost = ""
 
