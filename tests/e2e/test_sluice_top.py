@@ -10,7 +10,7 @@ from tests.support.configuration import API_KEY, MODEL, configuration
 from tests.support.openai_stream import answer, failure
 from tests.support.ports import refusing
 from tests.support.process import server_process
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, running
 from tests.support.sluice import sluice, terminal
 from tests.support.upstream import Upstream
 
@@ -164,3 +164,17 @@ async def test_once_prints_one_picture(server: RunningServer, upstream: Upstream
     async with refusing() as url:
         address = url.removeprefix("http://").partition("/")[0]
         assert (await sluice("top", "--once", "--address", address))[0] == 4
+
+
+async def test_a_refusal_is_told_and_is_no_lost_connection(upstream: Upstream) -> None:
+    """A token that is not known is the gateway's word, and is never drawn."""
+    token = "token-that-must-never-be-seen-0123456789"
+    config = configuration(upstream, callers=[{"name": "me", "token": token + "-other"}])
+    async with running(config) as server:
+        arguments = ("top", "--interval", "0.2", "--address", server.listen)
+        with terminal(*arguments, columns=120, SLUICE_TOKEN=token) as screen:
+            shown = await screen.until("CALLER_UNAUTHENTICATED")
+            assert "No answer since" in shown
+            screen.press("q")
+            assert await screen.ended() == 0
+        assert token not in screen.raw.decode(errors="replace")
