@@ -1,6 +1,8 @@
 """Does `sluice metrics` tell what GetMetrics tells, and every failure in plain words?"""
 
+import asyncio
 import json
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from tests.support.openai_stream import DONE, failure, finish, role, text, usage
 from tests.support.ports import refusing, unheard
 from tests.support.replies import sse
 from tests.support.server import RunningServer, running
-from tests.support.sluice import sluice
+from tests.support.sluice import COMMAND, SECONDS, environment, sluice
 from tests.support.upstream import Upstream
 
 TOKEN = "token-that-must-never-be-seen-0123456789"
@@ -119,6 +121,27 @@ async def test_a_provider_can_be_picked(server: RunningServer) -> None:
         arguments = ("metrics", "--json", "--provider", name, "--address", server.listen)
         _, out, _ = await sluice(*arguments)
         assert len(json.loads(out)["metrics"]["providers"]) == number
+
+
+async def test_watching_is_a_document_per_line_until_it_is_stopped(server: RunningServer) -> None:
+    """--watch goes on with fresh documents, and SIGINT ends it with 130 and no traceback."""
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "metrics", "--json", "--watch", "0.1", "--address", server.listen),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+        limit=1 << 20,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(SECONDS):
+        times = [
+            json.loads(await process.stdout.readline())["metrics"]["server"]["snapshot_time"]
+            for _ in range(3)
+        ]
+        process.send_signal(signal.SIGINT)
+        _, errors = await process.communicate()
+    assert times == sorted(set(times))
+    assert (process.returncode, errors) == (130, b"")
 
 
 async def test_tokens_come_from_variable_or_file_and_are_never_told(
