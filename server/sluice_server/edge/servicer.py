@@ -37,6 +37,7 @@ from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.recorder import Recorder
+from sluice_server.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Rooms:
     ledger: Ledger
     recorder: Recorder
     metrics: Metrics
+    tracing: Tracing
     pools: dict[str, Pool]
     version: str
     instance: str
@@ -81,6 +83,8 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             low = rpc.low or self._rooms.own.is_low(rpc.record.caller)
             # Before anything that costs time: whoever is sent away shall know it at once.
             async with self._rooms.gate.place(low=low) as waited:
+                rpc.record.queued_seconds = waited
+                self._rooms.tracing.waited_for_place(rpc.scope, waited)
                 _refuse(validate_generate(request))
                 if request.labels:
                     rpc.record.labels = dict(request.labels)

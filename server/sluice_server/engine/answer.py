@@ -82,7 +82,7 @@ def learn(record: CallRecord, attempt: Attempt) -> None:
     record.provider = attempt.provider_name
     record.upstream_model = attempt.model
     record.credential = attempt.credential_name
-    tokens = attempt.assembler.tokens
+    record.usage = tokens = attempt.assembler.tokens
     if tokens is not None:
         record.input_tokens = tokens.input_tokens if tokens.HasField("input_tokens") else None
         record.output_tokens = tokens.output_tokens if tokens.HasField("output_tokens") else None

@@ -36,15 +36,25 @@ class CallRecord:
     finish_reason: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    usage: usage_pb2.Usage | None = None
+    """What the provider that answered counted; None when it did not."""
     cost_usd_nanos: int | None = None
     """What the answer cost, in 1e-9 US dollars; None where no price is known."""
+    wasted_usd_nanos: int = 0
+    """What attempts cost that came to nothing, in 1e-9 US dollars, as far as known."""
+    failed_attempts: list[str] = field(default_factory=list)
+    """Provider and ErrorReason of each attempt that came to nothing before the last one."""
     events: int = 0
     messages: int = 0
     first_output_seconds: float | None = None
+    queued_seconds: float | None = None
+    """Spent waiting for a place in the replica and for room at providers; None for RPCs that
+    never wait."""
     overhead_seconds: float | None = None
     labels: dict[str, str] = field(default_factory=dict)
     """The caller's labels for cost attribution; bounded by validation."""
     trace_id: str = ""
+    span_id: str = ""
     code: str = ""
     """Name of the gRPC status."""
     reason: str = ""
@@ -55,6 +65,10 @@ class CallRecord:
     ended_at: float = 0.0
     """Seconds since the epoch."""
 
+    def tokens(self) -> dict[str, int]:
+        """Return token counts by kind; kinds that nobody counted are absent."""
+        return _tokens_by_kind(self.usage)
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -63,6 +77,8 @@ class AttemptRecord:
     provider: str
     model: str
     credential: str
+    response_model: str = field(default="", kw_only=True)
+    """The provider's name of the model that answered; empty when it said none."""
     outcome: Outcome = Outcome.SUCCESS
     reason: str = ""
     """ErrorReason name when the outcome is an error."""
@@ -79,15 +95,19 @@ class AttemptRecord:
 
         Kinds that nobody counted are absent.
         """
-        if self.usage is None:
-            return {}
-        return {
-            field.name.removesuffix("_tokens"): count
-            for field, count in self.usage.ListFields()
-            if field.name.endswith("_tokens")
-        }
+        return _tokens_by_kind(self.usage)
 
     def failed(self, reason: str, *, upstream_fault: bool) -> None:
         """Note that it ended with an error."""
         self.outcome, self.reason = Outcome.ERROR, reason
         self.upstream_fault = upstream_fault
+
+
+def _tokens_by_kind(usage: usage_pb2.Usage | None) -> dict[str, int]:
+    if usage is None:
+        return {}
+    return {
+        field.name.removesuffix("_tokens"): count
+        for field, count in usage.ListFields()
+        if field.name.endswith("_tokens")
+    }

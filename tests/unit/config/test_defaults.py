@@ -68,14 +68,22 @@ DEFAULTS: Mapping[str, object] = {
     "telemetry.log_format": "auto",
     "telemetry.log_level": "info",
     "telemetry.otlp_endpoint": None,
-    "telemetry.service_name": "sluice",
+    "telemetry.otlp_traces": True,
+    "telemetry.otlp_metrics": True,
+    "telemetry.service_name": None,
+    "telemetry.sampler": "parentbased_traceidratio",
     "telemetry.sample_ratio": 1,
+    "telemetry.stability_opt_in": (),
+    "telemetry.capture_content": "off",
+    "telemetry.capture_max_bytes": 16384,
+    "telemetry.redact": (),
     "telemetry.instance": None,
 }
 
 PROVIDER_DEFAULTS: Mapping[str, object] = {
     "drop_unsupported": (),
     "reuse_connections": None,
+    "trace_context": None,
     "base_url": None,
     "insecure_http": False,
     "headers": {},

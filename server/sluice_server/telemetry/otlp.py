@@ -1,0 +1,294 @@
+"""How spans and metrics get to a collector: by OTLP over gRPC, from threads of their own.
+
+Nothing here waits in the event loop. What waits for export is bounded, what finds no room or cannot
+be delivered is counted, and one line tells when that begins and one when it ends. Headers,
+certificates, compression, batches and intervals are as OpenTelemetry's environment variables say,
+which its library reads itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import structlog
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+
+from sluice_server.config import settings
+from sluice_server.telemetry import correlation, names
+from sluice_server.telemetry.redaction import SECRETS
+
+EXPORT_SECONDS = 3.0
+"""How long one export may take, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise; in seconds, as
+OpenTelemetry's library for Python has it."""
+
+CLOSE_SECONDS = 3.0
+"""For how long the last exports may begin. Shutting down waits for the one that runs."""
+
+QUEUE_SPANS = 2048
+"""Spans that wait for export, unless OTEL_BSP_MAX_QUEUE_SIZE says otherwise."""
+
+BATCH_SPANS = 512
+"""Spans of one export, unless OTEL_BSP_MAX_EXPORT_BATCH_SIZE says otherwise."""
+
+_TIMEOUT = "OTEL_EXPORTER_OTLP_TIMEOUT"
+_HEADERS = (
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+)
+_LIBRARY_LOG = "opentelemetry.exporter.otlp.proto.grpc.exporter"
+
+
+class Losses:
+    """Counts what did not get to the collector, and tells of it twice: at first, and at the end."""
+
+    def __init__(self, signal: str) -> None:
+        """`signal`: what is exported, `traces` or `metrics`."""
+        self._signal = signal
+        self._lock = threading.Lock()
+        self._failing = False
+        self.total = 0
+        """Spans, or exports of metrics, lost since the start."""
+        self._log = structlog.get_logger("sluice.telemetry")
+
+    def lost(self, count: int, cause: str) -> None:
+        """Count some."""
+        with self._lock:
+            self.total += count
+            first, self._failing = not self._failing, True
+        if first:
+            correlation.NOBODY.copy().run(
+                self._log.warning,
+                names.EXPORT_FAILED,
+                signal=self._signal,
+                cause=cause,
+                lost=self.total,
+            )
+
+    def delivered(self) -> None:
+        """Learn that the collector takes what is sent."""
+        if not self._failing:
+            return
+        with self._lock:
+            self._failing = False
+        self._log.warning(names.EXPORT_RESUMED, signal=self._signal, lost=self.total)
+
+
+class _Hush(logging.Filter):
+    """Keeps the library from telling of every failed export, and remembers what it was about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cause = "FAILED"
+        """Name of the last gRPC status."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Swallow everything."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        code = next((each for each in arguments if isinstance(each, Enum)), None)
+        self.cause = "FAILED" if code is None else code.name
+        return False
+
+
+_hush = _Hush()
+
+
+def _prepare() -> None:
+    # The library's logger is the process' own, and takes the same filter once.
+    logging.getLogger(_LIBRARY_LOG).addFilter(_hush)
+    _remember_headers()
+
+
+class _Watched(SpanExporter):
+    """An exporter whose failures are counted, and which ends in time."""
+
+    def __init__(self, exporter: SpanExporter, losses: Losses) -> None:
+        self._exporter = exporter
+        self._losses = losses
+        self.begun = 0
+        """Spans handed over so far."""
+        self.closes_at: float | None = None
+        """Moment of `time.monotonic` from which nothing is sent any more."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send them, or count them as lost."""
+        self.begun += len(spans)
+        if self.closes_at is not None and time.monotonic() >= self.closes_at:
+            self._losses.lost(len(spans), "SHUT_DOWN")
+            return SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        except Exception as error:  # noqa: BLE001 - the thread must go on, whatever breaks
+            self._losses.lost(len(spans), type(error).__name__)
+            return SpanExportResult.FAILURE
+        if result is SpanExportResult.SUCCESS:
+            self._losses.delivered()
+        else:
+            self._losses.lost(len(spans), _hush.cause)
+        return result
+
+    def shutdown(self) -> None:
+        """Close the connection."""
+        self._exporter.shutdown()
+
+
+class Outlet(SpanProcessor):
+    """Hands ended spans to a thread that exports them; drops what it cannot keep up with.
+
+    The library's own queue drops, too, but the oldest instead of the newest, and does not say how
+    many.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self.losses = Losses("traces")
+        self._watched = _Watched(exporter, self.losses)
+        self._capacity = _whole("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_SPANS)
+        self._batches = BatchSpanProcessor(
+            self._watched,
+            max_queue_size=self._capacity,
+            max_export_batch_size=min(
+                self._capacity, _whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SPANS)
+            ),
+        )
+        # Written by the event loop alone, and `begun` by the exporting thread alone, so that
+        # their difference needs no lock.
+        self._taken = 0
+
+    @property
+    def waiting(self) -> int:
+        """Spans that wait for export."""
+        return self._taken - self._watched.begun
+
+    def on_start(self, span: Span, parent_context: Any = None) -> None:
+        """Do nothing."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span."""
+        if self.waiting >= self._capacity:
+            self.losses.lost(1, "QUEUE_FULL")
+            return
+        self._taken += 1
+        self._batches.on_end(span)
+
+    def shutdown(self) -> None:
+        """Export what waits, within `CLOSE_SECONDS` and the time of one export."""
+        self._watched.closes_at = time.monotonic() + CLOSE_SECONDS
+        self._batches.shutdown()  # type: ignore[no-untyped-call]
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Export what waits; blocks."""
+        return self._batches.force_flush(timeout_millis)
+
+
+class _WatchedMetrics(MetricExporter):
+    """The same for metrics, of which nothing waits: the next export has it all again."""
+
+    def __init__(self, exporter: OTLPMetricExporter, losses: Losses) -> None:
+        super().__init__(
+            preferred_temporality=exporter._preferred_temporality,  # noqa: SLF001 - as the library wraps
+            preferred_aggregation=exporter._preferred_aggregation,  # noqa: SLF001
+        )
+        self._exporter = exporter
+        self._losses = losses
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
+    ) -> MetricExportResult:
+        """Send them, or count an export as lost."""
+        result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+        if result is MetricExportResult.SUCCESS:
+            self._losses.delivered()
+        else:
+            self._losses.lost(1, _hush.cause)
+        return result
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Do nothing: nothing is kept."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Close the connection."""
+        self._exporter.shutdown()
+
+
+def outlet(endpoint: str) -> Outlet:
+    """Return the way of spans to a collector."""
+    _prepare()
+    return Outlet(
+        OTLPSpanExporter(endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout())
+    )
+
+
+def metric_reader(endpoint: str) -> PeriodicExportingMetricReader:
+    """Return the way of metrics to a collector."""
+    _prepare()
+    exporter = OTLPMetricExporter(
+        endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout()
+    )
+    return PeriodicExportingMetricReader(_WatchedMetrics(exporter, Losses("metrics")))
+
+
+def resource(telemetry: settings.Telemetry, *, instance: str, version: str) -> Resource:
+    """Return who exports: settings first, then OpenTelemetry's variables, then our own names."""
+    said = OTELResourceDetector().detect().attributes
+    ours = {
+        "service.name": telemetry.service_name or said.get("service.name") or "sluice",
+        "service.version": version,
+        "service.instance.id": (telemetry.instance or said.get("service.instance.id") or instance),
+    }
+    return Resource.create(ours)
+
+
+def sampler(telemetry: settings.Telemetry) -> Sampler:
+    """Return what decides which traces are recorded."""
+    kind = telemetry.sampler.removeprefix("parentbased_")
+    own: Sampler = {"always_on": ALWAYS_ON, "always_off": ALWAYS_OFF}.get(
+        kind, TraceIdRatioBased(telemetry.sample_ratio)
+    )
+    return ParentBased(own) if kind != telemetry.sampler else own
+
+
+def _insecure(endpoint: str) -> bool:
+    return endpoint.startswith("http://")
+
+
+def _timeout() -> float | None:
+    # None leaves it to the library, which reads the variable.
+    return None if os.environ.get(_TIMEOUT) else EXPORT_SECONDS
+
+
+def _whole(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() and int(text) > 0 else default
+
+
+def _remember_headers() -> None:
+    """Know the collector's keys, so that no log line tells them."""
+    for variable in _HEADERS:
+        for pair in os.environ.get(variable, "").split(","):
+            _, _, value = pair.partition("=")
+            for word in value.split():
+                SECRETS.remember(word)
