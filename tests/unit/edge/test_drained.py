@@ -24,7 +24,10 @@ class Caller:
         self.sent = asyncio.Event()
         metadata = ((PREVIOUS_ATTEMPTS, str(attempts)),) if attempts else ()
         self._context = SimpleNamespace(
-            time_remaining=lambda: None, invocation_metadata=lambda: metadata, abort=self._abort
+            time_remaining=lambda: None,
+            invocation_metadata=lambda: metadata,
+            abort=self._abort,
+            peer=lambda: "",
         )
         self._runner = runner
         self.task = asyncio.create_task(self._run())
