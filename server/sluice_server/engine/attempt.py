@@ -294,6 +294,10 @@ class Attempt:
         return self._bill.spent(sent=self._sent, http_status=self._http_status)
 
     def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> None:
+        # Whatever the sampler, it decides about a whole trace, so that an upstream call is
+        # recorded exactly if its RPC is.
+        if not self._scope.recorded:
+            return
         provider = self._target.upstream.provider
         self._span = self._services.tracing.begin_attempt(
             self._scope,

@@ -7,10 +7,12 @@ every chunk, which is work per token (docs/decisions/0030).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics.export import Histogram, Metric, MetricsData
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from sluice_server.config import settings
@@ -25,8 +27,13 @@ TOKENS = tuple(4**power for power in range(14))
 CANCELLED = "CANCELLED"
 """`error.type` of calls that nobody waited for to the end: theirs is no time of an answer."""
 
-_MOST_PREPARED = 4096
-"""Sets of attributes that are kept; there are fewer of them, unless labels are not bounded."""
+MOST_SERIES = 2000
+"""Sets of attributes; as many as the library keeps of one metric. What comes beyond is counted
+together, as https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute has it."""
+
+_OVERFLOW: Attributes = {"otel.metric.overflow": True}
+
+_NUMBER = "n"
 
 
 class Labels(Protocol):
@@ -44,12 +51,67 @@ class Place(NamedTuple):
     port: int
 
 
+class Series:
+    """Sets of attributes, each with a number that stands for it until it is exported.
+
+    The library checks, copies and hashes every attribute of every value: with eight of them that
+    is most of what a value costs.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, ...], Attributes] = {}
+        self._attributes: list[Attributes] = [_OVERFLOW]
+
+    def get(self, key: tuple[str, ...]) -> Attributes | None:
+        """Return what stands for the set of this key; None when it is new."""
+        return self._numbers.get(key)
+
+    def add(self, key: tuple[str, ...], attributes: Attributes) -> Attributes:
+        """Add a set; returns what stands for it."""
+        if len(self._attributes) >= MOST_SERIES:
+            return {_NUMBER: 0}
+        number: Attributes = {_NUMBER: len(self._attributes)}
+        self._attributes.append(attributes)
+        self._numbers[key] = number
+        return number
+
+    def written_out(self, data: MetricsData) -> MetricsData:
+        """Return metrics with the attributes that numbers stand for."""
+        return dataclasses.replace(
+            data,
+            resource_metrics=[
+                dataclasses.replace(
+                    resource,
+                    scope_metrics=[
+                        dataclasses.replace(scope, metrics=list(map(self._metric, scope.metrics)))
+                        for scope in resource.scope_metrics
+                    ],
+                )
+                for resource in data.resource_metrics
+            ],
+        )
+
+    def _metric(self, metric: Metric) -> Metric:
+        if not isinstance(metric.data, Histogram):
+            return metric
+        points = [
+            dataclasses.replace(point, attributes=self._attributes[number])
+            if isinstance(number := (point.attributes or {}).get(_NUMBER), int)
+            else point
+            for point in metric.data.data_points
+        ]
+        return dataclasses.replace(
+            metric, data=dataclasses.replace(metric.data, data_points=points)
+        )
+
+
 class GenAiMetrics:
     """The metrics of one server."""
 
     def __init__(
         self,
         provider: MeterProvider,
+        series: Series,
         *,
         conventions: Conventions,
         models: Labels,
@@ -60,6 +122,7 @@ class GenAiMetrics:
 
         Args:
             provider: Of OpenTelemetry.
+            series: What is told in place of attributes.
             conventions: Which names are used.
             models: Bounds the models that are asked.
             answering: Bounds those that answer, which are other names.
@@ -70,7 +133,7 @@ class GenAiMetrics:
         self._models = models
         self._answering = answering
         self._places = places
-        self._prepared: dict[tuple[str, ...], Attributes] = {}
+        self._series = series
         meter = provider.get_meter("sluice")
         self._duration = meter.create_histogram(
             names.GEN_AI_CLIENT_OPERATION_DURATION,
@@ -92,40 +155,38 @@ class GenAiMetrics:
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count one upstream call."""
-        if record.provider not in self._places:
+        provider = record.provider
+        if provider not in self._places:
             return
-        common = self._attributes(record, "")
-        error = record.reason if record.outcome is Outcome.ERROR else ""
-        if record.outcome is Outcome.CANCELLED:
-            error = CANCELLED
+        worked = record.outcome is Outcome.SUCCESS
+        model = self._models.label(provider, record.model, worked=worked)
+        answering = record.response_model and self._answering.label(
+            provider, record.response_model, worked=worked
+        )
+        whole = self._told(provider, model, answering, "", "")
+        error = "" if worked else record.reason or CANCELLED
         self._duration.record(
-            record.duration_seconds, self._attributes(record, error) if error else common
+            record.duration_seconds,
+            self._told(provider, model, answering, error, "") if error else whole,
         )
         if self._first_chunk is not None and record.first_output_seconds is not None:
-            self._first_chunk.record(record.first_output_seconds, common)
-        counted = record.tokens()
-        for kind in ("input", "output"):
-            if kind in counted:
-                self._tokens.record(counted[kind], self._attributes(record, "", kind))
+            self._first_chunk.record(record.first_output_seconds, whole)
+        usage = record.usage
+        if usage is None:
+            return
+        if usage.HasField("input_tokens"):
+            told = self._told(provider, model, answering, "", "input")
+            self._tokens.record(usage.input_tokens, told)
+        if usage.HasField("output_tokens"):
+            told = self._told(provider, model, answering, "", "output")
+            self._tokens.record(usage.output_tokens, told)
 
     def close(self) -> None:
         """Export for the last time; blocks for a few seconds at most."""
         self._provider.shutdown()
 
-    def _attributes(self, record: AttemptRecord, error: str, token_type: str = "") -> Attributes:
-        worked = record.outcome is Outcome.SUCCESS
-        provider = record.provider
-        model = self._models.label(provider, record.model, worked=worked)
-        answering = record.response_model and self._answering.label(
-            provider, record.response_model, worked=worked
-        )
-        key = (provider, model, answering, error, token_type)
-        found = self._prepared.get(key)
-        if found is None:
-            if len(self._prepared) >= _MOST_PREPARED:
-                self._prepared.clear()
-            found = self._prepared[key] = self._assembled(*key)
-        return found
+    def _told(self, *key: str) -> Attributes:
+        return self._series.get(key) or self._series.add(key, self._assembled(*key))
 
     def _assembled(
         self, provider: str, model: str, answering: str, error: str, token_type: str
@@ -161,8 +222,9 @@ def configure(
     if telemetry.otlp_endpoint is None or not telemetry.otlp_metrics:
         return None
     seconds = ExplicitBucketHistogramAggregation(SECONDS)
+    series = Series()
     provider = MeterProvider(
-        metric_readers=[otlp.metric_reader(telemetry.otlp_endpoint)],
+        metric_readers=[otlp.metric_reader(telemetry.otlp_endpoint, series.written_out)],
         resource=otlp.resource(telemetry, instance=instance, version=version),
         # Calls are counted when they are over, outside of their traces.
         exemplar_filter=AlwaysOffExemplarFilter(),
@@ -179,6 +241,7 @@ def configure(
     )
     return GenAiMetrics(
         provider,
+        series,
         conventions=Conventions(telemetry.stability_opt_in),
         models=models,
         answering=answering,

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -206,19 +206,25 @@ class Outlet(SpanProcessor):
 class _WatchedMetrics(MetricExporter):
     """The same for metrics, of which nothing waits: the next export has it all again."""
 
-    def __init__(self, exporter: OTLPMetricExporter, losses: Losses) -> None:
+    def __init__(
+        self,
+        exporter: OTLPMetricExporter,
+        losses: Losses,
+        finish: Callable[[MetricsData], MetricsData],
+    ) -> None:
         super().__init__(
             preferred_temporality=exporter._preferred_temporality,  # noqa: SLF001 - as the library wraps
             preferred_aggregation=exporter._preferred_aggregation,  # noqa: SLF001
         )
         self._exporter = exporter
         self._losses = losses
+        self._finish = finish
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
         """Send them, or count an export as lost."""
-        result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+        result = self._exporter.export(self._finish(metrics_data), timeout_millis=timeout_millis)
         if result is MetricExportResult.SUCCESS:
             self._losses.delivered()
         else:
@@ -242,13 +248,15 @@ def outlet(endpoint: str) -> Outlet:
     )
 
 
-def metric_reader(endpoint: str) -> PeriodicExportingMetricReader:
-    """Return the way of metrics to a collector."""
+def metric_reader(
+    endpoint: str, finish: Callable[[MetricsData], MetricsData]
+) -> PeriodicExportingMetricReader:
+    """Return the way of metrics to a collector; `finish` has the last word before each export."""
     _prepare()
     exporter = OTLPMetricExporter(
         endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout()
     )
-    return PeriodicExportingMetricReader(_WatchedMetrics(exporter, Losses("metrics")))
+    return PeriodicExportingMetricReader(_WatchedMetrics(exporter, Losses("metrics"), finish))
 
 
 def resource(telemetry: settings.Telemetry, *, instance: str, version: str) -> Resource:

@@ -56,6 +56,11 @@ class TraceScope:
     """The caller's context, for when nothing is recorded here."""
 
     @property
+    def recorded(self) -> bool:
+        """Whether anybody will see the spans of this trace."""
+        return self.span.is_recording()
+
+    @property
     def trace_id(self) -> str:
         """The trace's id in hex; empty when there is no trace."""
         context = self.span.get_span_context()
@@ -75,7 +80,7 @@ class TraceScope:
     @property
     def exemplar(self) -> str:
         """The trace's id in hex where the trace is kept, else empty."""
-        return self.trace_id if self.span.is_recording() else ""
+        return self.trace_id if self.recorded else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,9 +260,7 @@ class Tracing:
         request: gateway_service_pb2.GenerateRequest,
     ) -> trace.Span:
         """Open the client span of one upstream call."""
-        # Whatever the sampler, it decides about a whole trace, so that an upstream call is
-        # recorded exactly if its RPC is.
-        if self._tracer is None or not scope.span.is_recording():
+        if self._tracer is None or not scope.recorded:
             return trace.INVALID_SPAN
         model = call.model[:LONGEST_MODEL]
         attributes: Attributes = {
