@@ -212,6 +212,27 @@ async def test_a_hanging_collector_disturbs_no_call(
         assert time.monotonic() - closing < 10
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+    ],
+)
+async def test_a_wrong_variable_stops_no_server(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """What the library cannot read costs spans, not calls."""
+    monkeypatch.setenv(variable, value)
+    upstream.reply(answer("Hi"))
+    async with collecting() as (collector, endpoint):
+        config = exporting(upstream, endpoint)
+        async with running(config) as server:
+            assert (await collect(server.stub.Generate(request()))).text == "Hi"
+    assert not collector.spans
+
+
 async def test_a_collector_for_metrics_alone(upstream: Upstream) -> None:
     """A collector without traces is told of once, and what it does take is exported."""
     upstream.answer(answer("Hi"))

@@ -81,27 +81,15 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         async def handle(rpc: Rpc) -> None:
             rpc.record.model = request.model
             low = rpc.low or self._rooms.own.is_low(rpc.record.caller)
-            # Before anything that costs time: whoever is sent away shall know it at once.
-            async with self._rooms.gate.place(low=low) as waited:
-                rpc.record.queued_seconds = waited
-                self._rooms.tracing.waited_for_place(rpc.scope, waited)
-                _refuse(validate_generate(request))
-                if request.labels:
-                    rpc.record.labels = dict(request.labels)
-                call = Call(
-                    request=request,
-                    record=rpc.record,
-                    scope=rpc.scope,
-                    clock=Clock(rpc.started, paused=waited),
-                    deadline=rpc.deadline,
-                    low_priority=low,
-                    provider_key=rpc.provider_key,
-                )
-                async with aclosing(self._rooms.engine.generate(call)) as messages:
-                    async for message in messages:
-                        # Returns once gRPC's flow control took the message: a slow
-                        # reader holds up the upstream, not our memory.
-                        await context.write(message)
+            came = time.monotonic()
+            try:
+                # Before anything that costs time: whoever is sent away shall know it at once.
+                async with self._rooms.gate.place(low=low) as waited:
+                    self._placed(rpc, waited)
+                    await self._run(request, context, rpc, low=low, waited=waited)
+            finally:
+                if rpc.record.queued_seconds is None:
+                    self._placed(rpc, time.monotonic() - came)
 
         self._streams += 1
         self._rooms.metrics.active_streams.inc()
@@ -110,6 +98,38 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         finally:
             self._streams -= 1
             self._rooms.metrics.active_streams.dec()
+
+    def _placed(self, rpc: Rpc, waited: float) -> None:
+        """Note for how long a call waited for a place, in vain or not."""
+        rpc.record.queued_seconds = waited
+        self._rooms.tracing.waited_for_place(rpc.scope, waited)
+
+    async def _run(
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        context: Context,
+        rpc: Rpc,
+        *,
+        low: bool,
+        waited: float,
+    ) -> None:
+        _refuse(validate_generate(request))
+        if request.labels:
+            rpc.record.labels = dict(request.labels)
+        call = Call(
+            request=request,
+            record=rpc.record,
+            scope=rpc.scope,
+            clock=Clock(rpc.started, paused=waited),
+            deadline=rpc.deadline,
+            low_priority=low,
+            provider_key=rpc.provider_key,
+        )
+        async with aclosing(self._rooms.engine.generate(call)) as messages:
+            async for message in messages:
+                # Returns once gRPC's flow control took the message: a slow
+                # reader holds up the upstream, not our memory.
+                await context.write(message)
 
     async def ListModels(
         self, request: gateway_service_pb2.ListModelsRequest, context: Context

@@ -223,8 +223,11 @@ def configure(
         return None
     seconds = ExplicitBucketHistogramAggregation(SECONDS)
     series = Series()
+    reader = otlp.metric_reader(telemetry.otlp_endpoint, series.written_out)
+    if reader is None:
+        return None
     provider = MeterProvider(
-        metric_readers=[otlp.metric_reader(telemetry.otlp_endpoint, series.written_out)],
+        metric_readers=[reader],
         resource=otlp.resource(telemetry, instance=instance, version=version),
         # Calls are counted when they are over, outside of their traces.
         exemplar_filter=AlwaysOffExemplarFilter(),

@@ -38,6 +38,7 @@ from opentelemetry.sdk.trace.sampling import (
 
 from sluice_server.config import settings
 from sluice_server.telemetry import correlation, names
+from sluice_server.telemetry.plain import exception_of
 from sluice_server.telemetry.redaction import SECRETS
 
 EXPORT_SECONDS = 3.0
@@ -240,23 +241,40 @@ class _WatchedMetrics(MetricExporter):
         self._exporter.shutdown()
 
 
-def outlet(endpoint: str) -> Outlet:
-    """Return the way of spans to a collector."""
+def outlet(endpoint: str) -> Outlet | None:
+    """Return the way of spans to a collector; None where a variable of the library's is wrong."""
     _prepare()
-    return Outlet(
-        OTLPSpanExporter(endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout())
-    )
+    try:
+        return Outlet(
+            OTLPSpanExporter(endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout())
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, calls matter more than spans
+        _not_begun("traces", error)
+        return None
 
 
 def metric_reader(
     endpoint: str, finish: Callable[[MetricsData], MetricsData]
-) -> PeriodicExportingMetricReader:
-    """Return the way of metrics to a collector; `finish` has the last word before each export."""
+) -> PeriodicExportingMetricReader | None:
+    """Return the way of metrics to a collector; None where a variable of the library's is wrong.
+
+    `finish` has the last word before each export.
+    """
     _prepare()
-    exporter = OTLPMetricExporter(
-        endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout()
+    try:
+        exporter = OTLPMetricExporter(
+            endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout()
+        )
+        return PeriodicExportingMetricReader(_WatchedMetrics(exporter, Losses("metrics"), finish))
+    except Exception as error:  # noqa: BLE001 - whatever it is, calls matter more than metrics
+        _not_begun("metrics", error)
+        return None
+
+
+def _not_begun(signal: str, error: Exception) -> None:
+    structlog.get_logger("sluice.telemetry").warning(
+        names.EXPORT_FAILED, signal=signal, cause="SETTINGS", **exception_of(error)
     )
-    return PeriodicExportingMetricReader(_WatchedMetrics(exporter, Losses("metrics"), finish))
 
 
 def resource(telemetry: settings.Telemetry, *, instance: str, version: str) -> Resource:

@@ -360,13 +360,15 @@ def configure(telemetry: settings.Telemetry, *, instance: str, version: str) -> 
     """Return tracing that exports as the settings say, or to nowhere."""
     if telemetry.otlp_endpoint is None or not telemetry.otlp_traces:
         return Tracing(None)
+    outlet = otlp.outlet(telemetry.otlp_endpoint)
+    if outlet is None:
+        return Tracing(None)
     provider = TracerProvider(
         sampler=otlp.sampler(telemetry),
         resource=otlp.resource(telemetry, instance=instance, version=version),
         # Its own atexit hook would run after the event loop's.
         shutdown_on_exit=False,
     )
-    outlet = otlp.outlet(telemetry.otlp_endpoint)
     provider.add_span_processor(outlet)
     capture = None
     if telemetry.capture_content == "spans":
