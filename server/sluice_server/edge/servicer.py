@@ -125,11 +125,14 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             low_priority=low,
             provider_key=rpc.provider_key,
         )
-        async with aclosing(self._rooms.engine.generate(call)) as messages:
-            async for message in messages:
-                # Returns once gRPC's flow control took the message: a slow
-                # reader holds up the upstream, not our memory.
-                await context.write(message)
+        try:
+            async with aclosing(self._rooms.engine.generate(call)) as messages:
+                async for message in messages:
+                    # Returns once gRPC's flow control took the message: a slow
+                    # reader holds up the upstream, not our memory.
+                    await context.write(message)
+        finally:
+            rpc.record.queued_seconds = waited + call.clock.queued
 
     async def ListModels(
         self, request: gateway_service_pb2.ListModelsRequest, context: Context

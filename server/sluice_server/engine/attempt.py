@@ -321,6 +321,8 @@ class Attempt:
                 record.provider, self._target.model, record.first_output_seconds
             )
         record.response_model = assembler.model
+        if record.outcome is not Outcome.SUCCESS:
+            record.wasted_usd_nanos = self.wasted
         services.ledger.attempt_ended(record)
         services.health.attempt_ended(record)
         services.tracing.end_attempt(

@@ -121,8 +121,6 @@ class _Turn:
         """Attempts of which nobody knows yet what they come to."""
         self._failed: list[event_pb2.FailedAttempt] = []
         self._wasted = 0
-        self._placed = call.clock.paused
-        """Seconds waited for a place in this replica."""
 
     async def run(self) -> AsyncGenerator[Message, None]:
         """Yield the messages; raises SluiceError when the turn failed."""
@@ -151,8 +149,7 @@ class _Turn:
                 raise self._told(error, attempt) from None
             finally:
                 call.record.attempts = self._made
-                call.record.queued_seconds = self._placed + contest.leader.clock.queued
-                call.record.wasted_usd_nanos = self._wasted
+                call.record.wasted_usd_nanos = self._wasted + self._sunk
                 learn(call.record, contest.leader)
             attempt = contest.leader
             answer = answer or Answer(call, attempt, self._failed)
@@ -166,6 +163,11 @@ class _Turn:
     def _made(self) -> int:
         """Upstream calls so far; what still waits for room, or never had any, is none."""
         return self._tries.made - sum(not attempt.admitted for attempt in self._running)
+
+    @property
+    def _sunk(self) -> int:
+        """What attempts cost so far that have not come to anything, in nano-dollars."""
+        return sum(attempt.wasted for attempt in self._running if attempt.completed is None)
 
     def _contest(self) -> Contest:
         first = self._attempt(self._call.clock, may_wait=self._tries.may_wait)
@@ -267,7 +269,6 @@ class _Turn:
 
     def _told(self, error: SluiceError, attempt: Attempt) -> SluiceError:
         """Add to the error of the last attempt what the turn knows."""
-        self._wasted += attempt.wasted
         error.attempts = self._made or None
         error.failed_attempts = tuple(_told_of(failed) for failed in self._failed)
         if isinstance(error, UpstreamError):

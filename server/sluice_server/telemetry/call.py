@@ -89,6 +89,8 @@ class AttemptRecord:
     """What the provider counted; None when it did not."""
     cost_usd_nanos: int | None = None
     """What that costs, in 1e-9 US dollars; None where no price is known."""
+    wasted_usd_nanos: int = 0
+    """What any other end than a good one cost, in 1e-9 US dollars, as far as known or estimated."""
 
     def tokens(self) -> dict[str, int]:
         """Return token counts by kind: input, output, cache_read_input and so on.

@@ -112,7 +112,7 @@ class Ledger:
             "cache_write_input_tokens": counted.get("cache_write_input"),
             "reasoning_output_tokens": counted.get("reasoning_output"),
             "cost_usd": _dollars(record.cost_usd_nanos),
-            "wasted_cost_usd": _dollars(record.wasted_usd_nanos or None),
+            "wasted_usd": _dollars(record.wasted_usd_nanos or None),
             "events": record.events or None,
             "messages": record.messages or None,
             "queued_ms": _milliseconds(record.queued_seconds),

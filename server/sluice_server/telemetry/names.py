@@ -84,7 +84,7 @@ SLUICE_CONTENT_CUT = "sluice.content_cut"
 # Ours, of both.
 SLUICE_OUTCOME = "sluice.outcome"
 SLUICE_COST = "sluice.cost_usd"
-SLUICE_WASTED_COST = "sluice.wasted_cost_usd"
+SLUICE_WASTED_COST = "sluice.wasted_usd"
 
 # Events of the server span, which tell why nothing happened for a while, and their attributes.
 PLACE_WAITED = "sluice.place_waited"

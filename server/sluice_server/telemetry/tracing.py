@@ -332,8 +332,7 @@ class Tracing:
             found.update(conventions.first_output(record.first_output_seconds))
         found[names.SLUICE_OUTCOME] = record.outcome
         good = record.outcome is Outcome.SUCCESS
-        cost = record.cost_usd_nanos
-        _add_cost(found, cost if good else None, 0 if good else cost or 0)
+        _add_cost(found, record.cost_usd_nanos if good else None, record.wasted_usd_nanos)
         if completed is not None:
             found[names.GEN_AI_RESPONSE_FINISH_REASONS] = [finish_reason(completed.finish_reason)]
             if completed.provider_finish_reason:
