@@ -8,12 +8,9 @@ which its library reads itself.
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any
 
 import structlog
@@ -37,7 +34,8 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 from sluice_server.config import settings
-from sluice_server.telemetry import correlation, names
+from sluice_server.telemetry import names
+from sluice_server.telemetry.losses import Losses, hush, last_cause
 from sluice_server.telemetry.plain import exception_of
 from sluice_server.telemetry.redaction import SECRETS
 
@@ -60,67 +58,6 @@ _HEADERS = (
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
 )
-_LIBRARY_LOG = "opentelemetry.exporter.otlp.proto.grpc.exporter"
-
-
-class Losses:
-    """Counts what did not get to the collector, and tells of it twice: at first, and at the end."""
-
-    def __init__(self, signal: str) -> None:
-        """`signal`: what is exported, `traces` or `metrics`."""
-        self._signal = signal
-        self._lock = threading.Lock()
-        self._failing = False
-        self.total = 0
-        """Spans, or exports of metrics, lost since the start."""
-        self._log = structlog.get_logger("sluice.telemetry")
-
-    def lost(self, count: int, cause: str) -> None:
-        """Count some."""
-        with self._lock:
-            self.total += count
-            first, self._failing = not self._failing, True
-        if first:
-            correlation.NOBODY.copy().run(
-                self._log.warning,
-                names.EXPORT_FAILED,
-                signal=self._signal,
-                cause=cause,
-                lost=self.total,
-            )
-
-    def delivered(self) -> None:
-        """Learn that the collector takes what is sent."""
-        if not self._failing:
-            return
-        with self._lock:
-            self._failing = False
-        self._log.warning(names.EXPORT_RESUMED, signal=self._signal, lost=self.total)
-
-
-class _Hush(logging.Filter):
-    """Keeps the library from telling of every failed export, and remembers what it was about."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cause = "FAILED"
-        """Name of the last gRPC status."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Swallow everything."""
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        code = next((each for each in arguments if isinstance(each, Enum)), None)
-        self.cause = "FAILED" if code is None else code.name
-        return False
-
-
-_hush = _Hush()
-
-
-def _prepare() -> None:
-    # The library's logger is the process' own, and takes the same filter once.
-    logging.getLogger(_LIBRARY_LOG).addFilter(_hush)
-    _remember_headers()
 
 
 class _Watched(SpanExporter):
@@ -148,7 +85,7 @@ class _Watched(SpanExporter):
         if result is SpanExportResult.SUCCESS:
             self._losses.delivered()
         else:
-            self._losses.lost(len(spans), _hush.cause)
+            self._losses.lost(len(spans), last_cause())
         return result
 
     def shutdown(self) -> None:
@@ -229,7 +166,7 @@ class _WatchedMetrics(MetricExporter):
         if result is MetricExportResult.SUCCESS:
             self._losses.delivered()
         else:
-            self._losses.lost(1, _hush.cause)
+            self._losses.lost(1, last_cause())
         return result
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
@@ -243,7 +180,8 @@ class _WatchedMetrics(MetricExporter):
 
 def outlet(endpoint: str) -> Outlet | None:
     """Return the way of spans to a collector; None where a variable of the library's is wrong."""
-    _prepare()
+    hush()
+    _remember_headers()
     try:
         return Outlet(
             OTLPSpanExporter(endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout())
@@ -260,7 +198,8 @@ def metric_reader(
 
     `finish` has the last word before each export.
     """
-    _prepare()
+    hush()
+    _remember_headers()
     try:
         exporter = OTLPMetricExporter(
             endpoint=endpoint, insecure=_insecure(endpoint), timeout=_timeout()

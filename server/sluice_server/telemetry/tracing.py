@@ -9,7 +9,6 @@ of them are used in `conventions`, content in `content`, the way to a collector 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -31,20 +30,14 @@ from sluice_server.telemetry.conventions import (
     finish_reason,
     is_server_error,
 )
+from sluice_server.telemetry.propagation import Context, context_in, trace_id_of
 from sluice_server.telemetry.redaction import Redactor
-
-PROPAGATED = ("traceparent", "tracestate")
-"""Metadata and header names of the W3C trace context. Baggage is not among them: callers put in
-it what is no provider's business."""
 
 SHORTEST_WAIT = 0.001
 """Seconds below which nobody calls it waiting."""
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _SERVICE = "sluice.v1.GatewayService"
-# https://www.w3.org/TR/trace-context/#traceparent-header
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
-_LONGEST_TRACESTATE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class TraceScope:
     """The trace of one RPC: its span, and what goes to the upstream."""
 
     span: trace.Span
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Context = ()
     """The caller's context, for when nothing is recorded here."""
 
     @property
@@ -66,10 +59,7 @@ class TraceScope:
         context = self.span.get_span_context()
         if context.is_valid:
             return trace.format_trace_id(context.trace_id)
-        for name, value in self.headers:
-            if name == "traceparent":
-                return value.split("-")[1]
-        return ""
+        return trace_id_of(self.headers)
 
     @property
     def span_id(self) -> str:
@@ -148,7 +138,7 @@ class Tracing:
             metadata: What the caller sent along.
             peer: Tells who calls, as gRPC names it; is asked where that is recorded.
         """
-        headers = _context_in(metadata)
+        headers = context_in(metadata)
         if self._tracer is None:
             return TraceScope(trace.INVALID_SPAN, headers)
         known = self._rpcs.get(method)
@@ -287,7 +277,7 @@ class Tracing:
         if span.is_recording():
             span.add_event(names.FIRST_OUTPUT_CAME)
 
-    def upstream_headers(self, scope: TraceScope, span: trace.Span) -> tuple[tuple[str, str], ...]:
+    def upstream_headers(self, scope: TraceScope, span: trace.Span) -> Context:
         """Return the trace context for the upstream request."""
         if self._tracer is None:
             return scope.headers
@@ -380,17 +370,6 @@ def configure(telemetry: settings.Telemetry, *, instance: str, version: str) -> 
         capture=capture,
         outlet=outlet,
     )
-
-
-def _context_in(metadata: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the caller's trace context, if it is one: it goes into logs and to upstreams."""
-    parent = metadata.get("traceparent")
-    if parent is None or not _TRACEPARENT.fullmatch(parent):
-        return ()
-    state = metadata.get("tracestate")
-    if state is None or len(state) > _LONGEST_TRACESTATE:
-        return (("traceparent", parent),)
-    return (("traceparent", parent), ("tracestate", state))
 
 
 def _add_cost(found: Attributes, nanos: int | None, wasted: int) -> None:
