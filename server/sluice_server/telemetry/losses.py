@@ -7,12 +7,18 @@ kept from that, and asked for the cause alone.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from collections.abc import Callable
 from enum import Enum
 
 import structlog
 
 from sluice_server.telemetry import correlation, names
+
+QUIET_SECONDS = 30.0
+"""Without a loss, after which it is over: a slow collector takes one batch and misses the next."""
 
 _LIBRARY_LOG = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 
@@ -20,8 +26,10 @@ _LIBRARY_LOG = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 class Losses:
     """Counts what did not get to the collector, and tells of it twice: at first, and at the end."""
 
-    def __init__(self, signal: str) -> None:
+    def __init__(self, signal: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`signal`: what is exported, `traces` or `metrics`."""
+        self._clock = clock
+        self._lost_at = -math.inf
         self._signal = signal
         self._lock = threading.Lock()
         self._failing = False
@@ -33,6 +41,7 @@ class Losses:
         """Count some."""
         with self._lock:
             self.total += count
+            self._lost_at = self._clock()
             first, self._failing = not self._failing, True
         if first:
             correlation.NOBODY.copy().run(
@@ -45,7 +54,7 @@ class Losses:
 
     def delivered(self) -> None:
         """Learn that the collector takes what is sent."""
-        if not self._failing:
+        if not self._failing or self._clock() < self._lost_at + QUIET_SECONDS:
             return
         with self._lock:
             self._failing = False
