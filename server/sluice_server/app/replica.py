@@ -12,7 +12,7 @@ import functools
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
@@ -22,7 +22,7 @@ from sluice_server.app import asking, catalog, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
 from sluice_server.catalog.nearest import nearest
-from sluice_server.config import settings
+from sluice_server.config import otel, settings
 from sluice_server.edge.callers import Callers
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
@@ -47,7 +47,8 @@ from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
 from sluice_server.providers.webhook import Webhook
 from sluice_server.state.shared import SharedState
-from sluice_server.telemetry import names, tracing
+from sluice_server.telemetry import genai_metrics, names, redaction, tracing
+from sluice_server.telemetry.call import AttemptRecord
 from sluice_server.telemetry.labels import CallLabels, ModelLabels
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.metrics import Metrics
@@ -115,13 +116,13 @@ class App:
 
     async def _start(self) -> None:
         configured, stack = self._settings, self._stack
-        telemetry = configured.telemetry
-        trace = tracing.configure(
-            endpoint=telemetry.otlp_endpoint,
-            service_name=telemetry.service_name,
-            instance=self._instance,
-            version=sluice_server.__version__,
-            sample_ratio=telemetry.sample_ratio,
+        for secret in redaction.in_settings(configured):
+            redaction.SECRETS.remember(secret)
+        ignored = otel.not_understood(os.environ)
+        if ignored:
+            _log.warning(names.VARIABLES_IGNORED, variables=ignored)
+        self._trace = trace = tracing.configure(
+            configured.telemetry, instance=self._instance, version=sluice_server.__version__
         )
         # Exporting waits for the network, so it must not happen in the loop.
         stack.push_async_callback(asyncio.to_thread, trace.close)
@@ -144,7 +145,7 @@ class App:
         stack.push_async_callback(admission.aclose)
         aftermath = Aftermath()
         stack.push_async_callback(aftermath.aclose)
-        self._ledger = Ledger(recorder=self._recorder, also=self._ward.attempt_ended)
+        self._ledger = Ledger(recorder=self._recorder, also=self._learners(providers))
         stack.callback(self._ledger.settle)
         self._catalog = catalog.build(
             configured,
@@ -213,6 +214,7 @@ class App:
                 limits=limits,
                 snapshot=snapshot,
                 metrics=self.metrics,
+                tracing=trace,
             ),
         )
         self._look_up = functools.partial(
@@ -271,6 +273,32 @@ class App:
         ward.start()
         return ward
 
+    def _learners(self, providers: Mapping[str, Upstream]) -> Callable[[AttemptRecord], None]:
+        """Return who else learns of ended attempts."""
+        exported = genai_metrics.configure(
+            self._settings.telemetry,
+            instance=self._instance,
+            version=sluice_server.__version__,
+            models=self._labels,
+            answering=ModelLabels(),
+            places={
+                name: genai_metrics.Place(
+                    upstream.provider.kind, upstream.provider.address, upstream.provider.port
+                )
+                for name, upstream in providers.items()
+            },
+        )
+        if exported is None:
+            return self._ward.attempt_ended
+        # Exporting waits for the network, so it must not happen in the loop.
+        self._stack.push_async_callback(asyncio.to_thread, exported.close)
+
+        def learn(record: AttemptRecord) -> None:
+            self._ward.attempt_ended(record)
+            exported.attempt_ended(record)
+
+        return learn
+
     def _build_gate(self) -> Gate:
         server = self._settings.server
         return Gate(
@@ -299,6 +327,7 @@ class App:
         server = main_server(configured.server, servicer, self._publisher.servicer)
         self._stack.push_async_callback(server.stop, None)
         self.listen_address = await listen(server, configured.listen, tls=configured.tls)
+        self._trace.serves_at(self.listen_address)
         self._stack.callback(hang_up, self.listen_address)
         _log.info(
             names.SERVER_STARTED,

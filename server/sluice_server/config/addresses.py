@@ -12,6 +12,12 @@ _BRACKETED = re.compile(r"\[(?P<host>[^\[\]]*)\]:(?P<port>[0-9]{1,5})", re.ASCII
 _PLAIN = re.compile(r"(?P<host>[^:\[\]/]*):(?P<port>[0-9]{1,5})", re.ASCII)
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", re.ASCII)
 _LARGEST_PORT = 65535
+_INTERNAL_ENDINGS = (
+    ".local",  # RFC 6762, and Kubernetes' cluster.local
+    ".internal",  # reserved by ICANN for private use
+    ".home.arpa",  # RFC 8375
+    ".svc",  # Kubernetes' search domains
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,19 @@ def is_loopback(host: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped.is_loopback
     return address.is_loopback
+
+
+def is_internal(host: str) -> bool:
+    """Whether `host` (no brackets) is this machine or in a private network by its text alone.
+
+    So are private and link-local addresses, names without a dot, and names that end as only private
+    ones do. Any other name counts as foreign.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = host.lower().removesuffix(".")
+        return bool(name) and ("." not in name or name.endswith(_INTERNAL_ENDINGS))
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_private or address.is_link_local

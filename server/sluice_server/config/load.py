@@ -7,14 +7,11 @@ each other (`checks`). All three add to one list of faults, told together.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sluice_server.config import checks, shape
+from sluice_server.config import checks, otel, shape
 from sluice_server.config.document import LARGEST_FILE_BYTES, Document, read
 from sluice_server.config.faults import ConfigurationError, Location
 from sluice_server.config.kinds import ProviderKind
 from sluice_server.config.settings import Settings
-
-OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-"""Collector address by OpenTelemetry's convention, used where the file says nothing."""
 
 
 def load(
@@ -29,7 +26,7 @@ def load(
     Args:
         path: the file; its relative paths start at its own directory. None: no file, and every
             kind whose key variable is set becomes a provider of the kind's name.
-        environ: variables for `${NAME}`, keys and the collector's address.
+        environ: variables for `${NAME}`, keys, and OpenTelemetry's.
         kinds: the available kinds of providers, by name.
         listen: host:port to use in place of the configured one.
 
@@ -40,10 +37,7 @@ def load(
     shape.drop_empty_sections(document)
     if listen is not None:
         document.put(("listen",), listen, "--listen")
-    telemetry = document.data.get("telemetry", {})
-    collector = environ.get(OTLP_VARIABLE)
-    if collector and isinstance(telemetry, dict) and "otlp_endpoint" not in telemetry:
-        document.put(("telemetry", "otlp_endpoint"), collector, OTLP_VARIABLE)
+    _heed_opentelemetry(document, environ)
     readable = () not in document.spoiled
     settings = shape.settings_of(document) if readable else None
     document.seal()
@@ -53,6 +47,19 @@ def load(
         faults = sorted(document.faults, key=lambda fault: fault.line or 0)
         raise ConfigurationError(faults, source=None if path is None else str(path))
     return settings
+
+
+def _heed_opentelemetry(document: Document, environ: Mapping[str, str]) -> None:
+    """Put in what OpenTelemetry's variables say, where the document says nothing."""
+    telemetry = document.data.get("telemetry", {})
+    if not isinstance(telemetry, dict):
+        return
+    said = set(telemetry)
+    for setting, value, variable in otel.settings_in(environ):
+        if setting not in said:
+            document.put(("telemetry", setting), value, variable)
+    if otel.disabled(environ):
+        document.put(("telemetry", "otlp_endpoint"), None, otel.DISABLED)
 
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> Document:

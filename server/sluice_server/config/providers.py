@@ -161,6 +161,11 @@ class Provider(Section):
     """Keep connections open for the next request. Absent: as is best for the kind. `false` is for
     servers that close every connection without saying so, as llama.cpp's does."""
 
+    trace_context: bool | None = None
+    """Send the W3C trace context (`traceparent`, `tracestate`), so that its spans join ours.
+    Absent: only to this machine and private networks, by the address alone; nobody else learns of
+    our traces unasked."""
+
     timeouts: TimeoutOverrides | None = None
     """Timeouts that differ from the top-level ones."""
 

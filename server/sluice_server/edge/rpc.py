@@ -14,7 +14,6 @@ import asyncio
 import math
 import random
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -35,7 +34,7 @@ from sluice_server.errors import (
     OverloadedError,
     SluiceError,
 )
-from sluice_server.telemetry import names
+from sluice_server.telemetry import correlation, names, plain
 from sluice_server.telemetry.call import CallRecord
 from sluice_server.telemetry.ledger import Ledger
 from sluice_server.telemetry.tracing import TraceScope, Tracing
@@ -94,6 +93,8 @@ class Rpc:
 
     over: bool = False
     """Its handler has ended; its caller may not have been told yet."""
+    mark: correlation.Mark | None = None
+    """Whose log lines are written now."""
     cut: bool = False
     """The server's grace is over: the cancellation is ours, not the caller's."""
 
@@ -163,12 +164,14 @@ class RpcRunner:
         }
         rpc = Rpc(
             record=CallRecord(method, generation_id=_new_id()),
-            scope=self._tracing.begin_rpc(method, metadata),
+            scope=self._tracing.begin_rpc(method, metadata, context.peer),
             started=started,
             deadline=None if remaining is None else started + remaining,
             provider_key=_secret(metadata.pop(PROVIDER_KEY, "")),
             priority=metadata.get(PRIORITY, ""),
         )
+        rpc.mark = correlation.Mark(rpc.record.generation_id, rpc.scope.trace_id, rpc.scope.span_id)
+        correlation.begin(rpc.mark)
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._open[task] = rpc
         self._idle.clear()
@@ -210,7 +213,9 @@ class RpcRunner:
         raise AssertionError("abort always raises")
 
     def _ended(self, task: asyncio.Task[object]) -> None:
-        del self._open[task]
+        rpc = self._open.pop(task)
+        if rpc.mark is not None:
+            rpc.mark.over = True
         if not self._open:
             self._idle.set()
 
@@ -238,8 +243,9 @@ class RpcRunner:
         record.code = code
         record.duration_seconds = time.monotonic() - rpc.started
         record.ended_at = time.time()
-        record.trace_id = rpc.scope.trace_id
         record.exemplar = rpc.scope.exemplar
+        if rpc.mark is not None:
+            record.trace_id, record.span_id = rpc.mark.trace_id, rpc.mark.span_id
         if failure is not None:
             record.reason = failure.reason
             record.error = {**failure.metadata(), "error": str(failure)}
@@ -248,13 +254,11 @@ class RpcRunner:
 
     def _log_bug(self, record: CallRecord, error: Exception) -> None:
         """Log where a bug happened; its message is left out, it may quote content."""
-        frames = traceback.extract_tb(error.__traceback__)
         self._log.error(
             names.CALL_FAILED_INTERNALLY,
             generation_id=record.generation_id,
             method=record.method,
-            exception=type(error).__qualname__,
-            frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
+            **plain.exception_of(error),
         )
 
 

@@ -6,6 +6,7 @@ Each one validates, asks the room that knows, and answers; what they share is in
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ from sluice_server.errors import FieldViolation, InvalidRequestError
 from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.metrics import Metrics
+from sluice_server.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Rooms:
     limits: RateLimits
     snapshot: MetricsSnapshot
     metrics: Metrics
+    tracing: Tracing
 
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
@@ -59,28 +62,15 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         async def handle(rpc: Rpc) -> None:
             rpc.record.model = request.model
             low = rpc.low or self._rooms.own.is_low(rpc.record.caller)
-            # Before anything that costs time: whoever is sent away shall know it at once.
-            async with self._rooms.gate.place(low=low) as waited:
-                _refuse(validate_generate(request))
-                if request.labels:
-                    rpc.record.labels = dict(request.labels)
-                call = Call(
-                    request=request,
-                    record=rpc.record,
-                    scope=rpc.scope,
-                    clock=Clock(rpc.started, paused=waited),
-                    deadline=rpc.deadline,
-                    low_priority=low,
-                    provider_key=rpc.provider_key,
-                )
-                try:
-                    async with aclosing(self._rooms.engine.generate(call)) as messages:
-                        async for message in messages:
-                            # Returns once gRPC's flow control took the message: a slow
-                            # reader holds up the upstream, not our memory.
-                            await context.write(message)
-                finally:
-                    rpc.record.queued_seconds = waited + call.clock.queued
+            came = time.monotonic()
+            try:
+                # Before anything that costs time: whoever is sent away shall know it at once.
+                async with self._rooms.gate.place(low=low) as waited:
+                    self._placed(rpc, waited)
+                    await self._run(request, context, rpc, low=low, waited=waited)
+            finally:
+                if rpc.record.queued_seconds is None:
+                    self._placed(rpc, time.monotonic() - came)
 
         self._rooms.snapshot.active_streams += 1
         self._rooms.metrics.active_streams.inc()
@@ -89,6 +79,41 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         finally:
             self._rooms.snapshot.active_streams -= 1
             self._rooms.metrics.active_streams.dec()
+
+    def _placed(self, rpc: Rpc, waited: float) -> None:
+        """Note for how long a call waited for a place, in vain or not."""
+        rpc.record.queued_seconds = waited
+        self._rooms.tracing.waited_for_place(rpc.scope, waited)
+
+    async def _run(
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        context: Context,
+        rpc: Rpc,
+        *,
+        low: bool,
+        waited: float,
+    ) -> None:
+        _refuse(validate_generate(request))
+        if request.labels:
+            rpc.record.labels = dict(request.labels)
+        call = Call(
+            request=request,
+            record=rpc.record,
+            scope=rpc.scope,
+            clock=Clock(rpc.started, paused=waited),
+            deadline=rpc.deadline,
+            low_priority=low,
+            provider_key=rpc.provider_key,
+        )
+        try:
+            async with aclosing(self._rooms.engine.generate(call)) as messages:
+                async for message in messages:
+                    # Returns once gRPC's flow control took the message: a slow
+                    # reader holds up the upstream, not our memory.
+                    await context.write(message)
+        finally:
+            rpc.record.queued_seconds = waited + call.clock.queued
 
     async def ListModels(
         self, request: gateway_service_pb2.ListModelsRequest, context: Context

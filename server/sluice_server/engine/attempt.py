@@ -39,7 +39,8 @@ from sluice_server.health.verdicts import verdict_of
 from sluice_server.state.quota import Unit
 from sluice_server.telemetry.call import AttemptRecord, Outcome
 from sluice_server.telemetry.ledger import Ledger
-from sluice_server.telemetry.tracing import TraceScope, Tracing
+from sluice_server.telemetry.redaction import SECRETS
+from sluice_server.telemetry.tracing import TraceScope, Tracing, Upcall
 
 QUOTED_CHARACTERS = 12
 """So much of a secret in an explanation is a quotation; masked keys show less."""
@@ -87,6 +88,7 @@ class Attempt:
         self.clock = clock
         """Where its time goes."""
         self._scope = scope
+        self._span: trace.Span = trace.INVALID_SPAN
         self._exchange: Exchange | None = None
         self.on_output: Callable[[], None] | None = None
         """Is called when the model produces its first output, shown or not."""
@@ -165,7 +167,7 @@ class Attempt:
         encoded = provider.dialect_of(model).encode(request, provider=provider.name, model=model)
         self.dropped_fields = encoded.dropped_fields
         ticket = await self._admitted()
-        span = self._open_span(request)
+        self._open_span(request)
         # Until proven otherwise: what ends without an error or an answer is the
         # caller's departure.
         record = AttemptRecord(provider.name, model, self.credential_name, Outcome.CANCELLED)
@@ -174,6 +176,8 @@ class Attempt:
         services.ledger.attempt_started(provider.name, self.credential_name)
         try:
             self.secret = await ticket.secret()
+            if self.secret is not None and not ticket.borrowed:
+                SECRETS.remember(self.secret)
             self._exchange = exchange = Exchange(
                 self._target,
                 self.secret,
@@ -184,7 +188,11 @@ class Attempt:
                 pacer=services.pacer,
                 on_output=functools.partial(self._answering, ticket),
             )
-            headers = services.tracing.upstream_headers(self._scope, span)
+            headers = (
+                services.tracing.upstream_headers(self._scope, self._span)
+                if provider.trace_context
+                else ()
+            )
             async with aclosing(exchange.run(encoded, headers)) as messages:
                 async for message in messages:
                     yield message
@@ -209,7 +217,7 @@ class Attempt:
                 record.failed(DeadlineExceededError.reason, upstream_fault=False)
             self._bill.take_stock(record)
             record.duration_seconds = clock.now() - started
-            self._account(record, span)
+            self._account(record, request)
             if ticket.passage is not None:
                 ticket.passage.ended(verdict_of(record))
             if not settled:
@@ -221,6 +229,7 @@ class Attempt:
     async def _admitted(self) -> Ticket:
         """Wait for a credential with room."""
         began, entry = self.clock.now(), self._entry
+        limit = ""
         try:
             ticket = await self._services.entrance.enter(
                 self._target,
@@ -228,13 +237,27 @@ class Attempt:
                 cost=self._bill.estimate(entry.estimate, entry.max_cost),
                 deadline=self._patience.deadline,
             )
+            limit = ticket.limit
+        except SluiceError as error:
+            limit = error.reason
+            raise
         finally:
-            self.clock.queued += self.clock.now() - began
+            waited = self.clock.now() - began
+            self.clock.queued += waited
+            self._services.tracing.waited_for_room(
+                self._scope,
+                number=self.number,
+                provider=self.provider_name,
+                model=self._target.model,
+                seconds=waited,
+                limit=limit,
+            )
         self.admitted = True
         self.credential = ticket.credential
         return ticket
 
     def _answering(self, ticket: Ticket) -> None:
+        self._services.tracing.first_output(self._span)
         if ticket.passage is not None:
             ticket.passage.answering()
         if self.on_output is not None:
@@ -270,23 +293,27 @@ class Attempt:
     def _spent(self) -> Mapping[Unit, int] | None:
         return self._bill.spent(sent=self._sent, http_status=self._http_status)
 
-    def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> trace.Span:
+    def _open_span(self, request: gateway_service_pb2.GenerateRequest) -> None:
+        # Whatever the sampler, it decides about a whole trace, so that an upstream call is
+        # recorded exactly if its RPC is.
+        if not self._scope.recorded:
+            return
         provider = self._target.upstream.provider
-        options = request.options
-        return self._services.tracing.begin_attempt(
+        self._span = self._services.tracing.begin_attempt(
             self._scope,
-            provider=provider.name,
-            model=self._target.model,
-            credential=self.credential_name,
-            number=self.number,
-            address=provider.address,
-            port=provider.port,
-            max_tokens=(
-                options.max_output_tokens if options.HasField("max_output_tokens") else None
+            Upcall(
+                provider=provider.name,
+                kind=provider.kind,
+                address=provider.address,
+                port=provider.port,
+                model=self._target.model,
+                credential=self.credential_name,
+                number=self.number,
             ),
+            request,
         )
 
-    def _account(self, record: AttemptRecord, span: trace.Span) -> None:
+    def _account(self, record: AttemptRecord, request: gateway_service_pb2.GenerateRequest) -> None:
         services, assembler = self._services, self.assembler
         if record.outcome is not Outcome.SUCCESS:
             record.wasted_usd_nanos, record.cost_usd_nanos = self.wasted, None
@@ -297,15 +324,17 @@ class Attempt:
             services.first_outputs.add(
                 record.provider, self._target.model, record.first_output_seconds
             )
+        record.response_model = assembler.model
         services.ledger.attempt_ended(record)
         services.health.attempt_ended(record)
         services.tracing.end_attempt(
-            span,
+            self._span,
             record,
+            request=request,
             response_id=assembler.response_id,
-            response_model=assembler.model,
-            finish_reason=self.completed.provider_finish_reason if self.completed else "",
+            completed=self.completed,
             http_status=self._http_status,
+            secret=self.secret,
         )
 
 

@@ -56,6 +56,11 @@ class Ticket:
         return self._lease.group
 
     @property
+    def limit(self) -> str:
+        """What had no room when it was asked for; empty when there was some at once."""
+        return self._lease.limit
+
+    @property
     def borrowed(self) -> bool:
         """Whether the secret is the caller's own, and to be kept nowhere."""
         return self.credential is not None and isinstance(self.credential.source, CallerKey)

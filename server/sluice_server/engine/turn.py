@@ -36,8 +36,12 @@ from sluice_server.errors import (
 )
 from sluice_server.health.board import HealthBoard
 from sluice_server.limits.estimate import estimate
+from sluice_server.telemetry.names import OUTRACED
 
 Message = gateway_service_pb2.GenerateResponse
+
+_MOST_TOLD = 16
+"""Attempts that came to nothing in the log line of a call: as many as one may make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +196,15 @@ class _Turn:
         clock = self._call.clock
         beside = Clock(clock.started, upstream=clock.now() - clock.started)
         try:
-            return self._attempt(beside, may_wait=False)
+            second = self._attempt(beside, may_wait=False)
         except CallerForbiddenError:
             # The caller's own key is not for this one; the first may still answer.
             self._tries.take_back()
             return None
+        self._engine.services.tracing.hedge_started(
+            self._call.scope, number=second.number, provider=second.provider_name
+        )
+        return second
 
     def _attempt(self, clock: Clock, *, may_wait: bool) -> Attempt:
         engine, call, tries = self._engine, self._call, self._tries
@@ -235,8 +243,16 @@ class _Turn:
         failed.elapsed.FromNanoseconds(int(attempt.elapsed * 1e9))
         self._failed.append(failed)
         self._engine.services.tracing.attempt_gave_up(
-            self._call.scope, number=attempt.number, reason=failed.reason
+            self._call.scope,
+            number=attempt.number,
+            provider=attempt.provider_name,
+            reason=failed.reason,
+            called=attempt.admitted,
         )
+        if len(self._call.record.failed_attempts) < _MOST_TOLD:
+            self._call.record.failed_attempts.append(
+                f"{attempt.provider_name} {failed.reason or OUTRACED}"
+            )
         self._running.remove(attempt)
         if not attempt.admitted:
             self._tries.take_back()
@@ -247,7 +263,9 @@ class _Turn:
             clock = self._call.clock
             began = clock.now()
             await asyncio.sleep(delay)
-            clock.paused += clock.now() - began
+            paused = clock.now() - began
+            clock.paused += paused
+            self._engine.services.tracing.retry_paused(self._call.scope, seconds=paused)
 
     def _told(self, error: SluiceError, attempt: Attempt) -> SluiceError:
         """Add to the error of the last attempt what the turn knows."""

@@ -98,6 +98,8 @@ class Lease:
         """What to call with; None where the provider takes none."""
         self.waited = 0.0
         """Seconds from the question to the admission."""
+        self.limit = ""
+        """What had no room meanwhile; empty when there was some at once."""
 
     @property
     def group(self) -> Group:
@@ -174,6 +176,7 @@ class Admission:
         line = self._lines.get(key)
         lane = (ask.caller, ask.excluded)
         queue = line is not None and line.must_queue(lane, low=ask.low_priority)
+        shortage: Shortage | None = None
         if queue and ask.no_wait and line is not None:
             # Whoever is first in line may have asked for nothing yet, or lack only
             # what is its own: then this call finds out for itself.
@@ -190,15 +193,17 @@ class Admission:
             if isinstance(outcome, Lease):
                 outcome.waited = self._clock() - started
                 return outcome
+            shortage = outcome
             if ask.no_wait:
-                raise _refused(ask, outcome)
-            self._refuse_in_vain(ask, outcome, 0, until)
+                raise _refused(ask, shortage)
+            self._refuse_in_vain(ask, shortage, 0, until)
         if self.waiting >= self._settings.max_waiting:
             raise OverloadedError(
                 f"{self.waiting} calls wait for room already.", retry_after=UNKNOWN_SECONDS
             )
         lease = await self._wait(ask, key, number=number, lane=lane, until=until)
         lease.waited = self._clock() - started
+        lease.limit = "the line" if shortage is None else shortage.name
         return lease
 
     async def aclose(self) -> None:

@@ -61,6 +61,16 @@ class Shortage:
     pace: Refusal | None = None
     """The one limit that decides when further calls behind this one can go."""
 
+    @property
+    def name(self) -> str:
+        """Whose limit is in the way, and of what; for people who read a trace."""
+        if not self.bounds:
+            return "a first answer" if self.cause is None else self.cause.reason
+        subject, refusal = self.bounds[0]
+        if refusal.own and not refusal.window and refusal.unit != COST:
+            return f"{subject}: calls at the same time"
+        return f"{subject}: {_NOUNS.get(refusal.unit, 'units')}"
+
     def behind(self, places: int) -> float | None:
         """Return the known wait of a call with so many others before it.
 

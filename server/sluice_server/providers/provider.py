@@ -67,9 +67,26 @@ class Provider:
         models: Sequence[str] | None,
         dialects_by_prefix: Mapping[str, Dialect] | None = None,
         reuse_connections: bool = True,
+        kind: str = "",
+        trace_context: bool = False,
     ) -> None:
-        """`dialects_by_prefix`: what is spoken instead for models whose ids begin so."""
+        """Make it.
+
+        Args:
+            name: By the configuration.
+            dialect: What is spoken.
+            base_url: Where it is.
+            headers: Sent with every request.
+            patience: How long it may stay silent.
+            models: The allow-list; None means any model.
+            dialects_by_prefix: What is spoken instead for models whose ids begin so.
+            reuse_connections: Whether connections are kept.
+            kind: By the configuration's word.
+            trace_context: Whether it gets to know which trace a call belongs to.
+        """
         self.name = name
+        self.kind = kind
+        self.trace_context = trace_context
         self._dialect = dialect
         self._by_prefix = dialects_by_prefix or {}
         self.patience = patience

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from sluice_server.config import settings
+from sluice_server.config import addresses, settings
 from sluice_server.config.kinds import ProviderKind
 from sluice_server.providers import plugins
 from sluice_server.providers.presets import EMBEDDED, PRESETS, Preset
@@ -39,13 +40,14 @@ def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts)
         PluginError: its kind is a package's, which fails to make the dialect.
     """
     preset = available()[configured.kind]
+    base_url = preset.base_url(configured)
     return Provider(
         name=name,
         dialect=preset.dialect(configured),
         dialects_by_prefix={
             prefix: speak(configured) for prefix, speak in preset.dialects_by_prefix.items()
         },
-        base_url=preset.base_url(configured),
+        base_url=base_url,
         headers={header: value.get_secret_value() for header, value in configured.headers.items()},
         patience=Patience(
             connect=timeouts.connect_seconds,
@@ -53,9 +55,18 @@ def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts)
             idle=timeouts.idle_seconds,
         ),
         models=configured.models,
+        kind=configured.kind,
+        trace_context=_takes_trace_context(configured, base_url),
         reuse_connections=(
             preset.reuse_connections
             if configured.reuse_connections is None
             else configured.reuse_connections
         ),
     )
+
+
+def _takes_trace_context(configured: settings.Provider, base_url: str) -> bool:
+    """Tell whether the provider gets our trace ids: nobody outside does unless it is said."""
+    if configured.trace_context is not None:
+        return configured.trace_context
+    return addresses.is_internal(urlsplit(base_url).hostname or "")

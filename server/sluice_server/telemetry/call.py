@@ -95,6 +95,8 @@ class CallRecord:
     """What the answer cost, in 1e-9 US dollars; None where no price is known."""
     wasted_usd_nanos: int = 0
     """What attempts cost that came to nothing, in 1e-9 US dollars, as far as known."""
+    failed_attempts: list[str] = field(default_factory=list)
+    """Provider and ErrorReason of each attempt that came to nothing before the last one."""
     events: int = 0
     messages: int = 0
     first_output_seconds: float | None = None
@@ -105,6 +107,7 @@ class CallRecord:
     labels: dict[str, str] = field(default_factory=dict)
     """The caller's labels for cost attribution; bounded by validation."""
     trace_id: str = ""
+    span_id: str = ""
     exemplar: str = ""
     """The trace's id where the trace is kept, so that a figure may point to it."""
     code: str = ""
@@ -142,6 +145,8 @@ class AttemptRecord:
     provider: str
     model: str
     credential: str
+    response_model: str = field(default="", kw_only=True)
+    """The provider's name of the model that answered; empty when it said none."""
     outcome: Outcome = Outcome.SUCCESS
     reason: str = ""
     """ErrorReason name when the outcome is an error."""

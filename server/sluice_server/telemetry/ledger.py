@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from sluice_server.telemetry import names
+from sluice_server.telemetry import correlation, names
 from sluice_server.telemetry.call import AttemptRecord, CallRecord
 from sluice_server.telemetry.recorder import Recorder
 
@@ -83,7 +83,8 @@ class Ledger:
             self.settle()
         elif self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(SETTLE_SECONDS, self.settle)
+            # What it logs is about many calls, not about the one that starts the timer.
+            self._timer = loop.call_later(SETTLE_SECONDS, self.settle, context=correlation.NOBODY)
 
     def _write(self, record: CallRecord) -> None:
         """Write the canonical line: one per call, with everything and no content."""
@@ -95,6 +96,7 @@ class Ledger:
             "reason": record.reason,
             "generation_id": record.generation_id,
             "trace_id": record.trace_id,
+            "span_id": record.span_id,
             "caller": record.caller,
             "model": record.model[:128],
             "provider": record.provider,
@@ -102,13 +104,14 @@ class Ledger:
             "credential": record.credential,
             "labels": record.labels or None,
             "attempts": record.attempts or None,
+            "failed_attempts": record.failed_attempts or None,
             "finish_reason": record.finish_reason,
             **{f"{kind}_tokens": count for kind, count in tokens.items()},
             "cost_usd": _dollars(record.cost_usd_nanos),
             "wasted_usd": _dollars(record.wasted_usd_nanos or None),
             "events": record.events or None,
             "messages": record.messages or None,
-            "queued_ms": _milliseconds(record.queued_seconds or None),
+            "queued_ms": _milliseconds(record.queued_seconds),
             "first_output_ms": _milliseconds(record.first_output_seconds),
             "overhead_ms": _milliseconds(record.overhead_seconds),
             "duration_ms": _milliseconds(record.duration_seconds),

@@ -2,7 +2,8 @@
 
 Lines are written by a thread, in batches: a full pipe must never stop the
 event loop. The queue between them is bounded; what doesn't fit is counted, not
-waited for. Which events exist is in `names`.
+waited for. Which events exist is in `names`, what they may hold in `plain`, and
+whose they are in `correlation`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ import structlog
 from structlog.typing import EventDict
 
 from sluice_server.config import settings
-from sluice_server.telemetry import names
+from sluice_server.telemetry import correlation, names, plain
+from sluice_server.telemetry.redaction import LONGEST_SECRET, tidy
 
 _MAX_PENDING = 10_000
 """Lines that wait for the writer: seconds of a busy replica, a few MiB."""
 
 _LOOK_SECONDS = 0.05
+
+LONGEST_MESSAGE = 4096
+"""Characters kept of what a library says."""
 
 
 class LineWriter:
@@ -88,8 +93,10 @@ def configure(telemetry: settings.Telemetry, *, stream: TextIO = sys.stderr) -> 
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            correlation.add,
             _stamp,
-            structlog.processors.format_exc_info,
+            plain.tell_exception,
+            plain.guard,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -117,8 +124,18 @@ def _adopt_libraries(level: str) -> None:
 
     class Adopt(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            try:
+                message = record.getMessage()
+            except Exception:  # noqa: BLE001 - its words must not break what it does
+                message = "A message that cannot be written."
+            # Cut twice: redacting is work, and half a secret is not found.
+            message = tidy(message[: LONGEST_MESSAGE + LONGEST_SECRET])[:LONGEST_MESSAGE]
             structlog.get_logger(record.name).log(
-                record.levelno, names.LIBRARY_LOGGED, message=record.getMessage()
+                record.levelno,
+                names.LIBRARY_LOGGED,
+                logger=record.name,
+                message=message,
+                **plain.exception_of(record.exc_info),
             )
 
     logging.basicConfig(

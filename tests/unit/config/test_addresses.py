@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_server.config.addresses import Address, is_loopback, parse
+from sluice_server.config.addresses import Address, is_internal, is_loopback, parse
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,23 @@ def test_loopback_is_judged_by_the_text(host: str, expected: bool) -> None:
     """Only addresses that cannot leave the machine count; names other than localhost may."""
     assert is_loopback(host) is expected
     assert Address(host, 1).is_loopback is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((host, True) for host in ("127.0.0.1", "::1", "localhost", "10.1.2.3", "192.168.0.1")),
+        *((host, True) for host in ("172.16.0.1", "fd00::1", "fe80::1", "169.254.1.1")),
+        *((host, True) for host in ("vllm", "VLLM", "vllm.default.svc", "a.svc.cluster.local")),
+        *((host, True) for host in ("box.home.arpa", "gpu.internal.", "::ffff:10.0.0.1")),
+        *((host, False) for host in ("api.openai.com", "8.8.8.8", "2606:4700::1", "172.32.0.1")),
+        *((host, False) for host in ("internal.example.com", "svc.example", "")),
+        *((host, False) for host in ("10.0.0.1.example.com", "::ffff:8.8.8.8", "my-internal.com")),
+    ],
+)
+def test_private_networks_are_judged_by_the_text(host: str, expected: bool) -> None:
+    """Private addresses count, and names that only private networks have; nothing is looked up."""
+    assert is_internal(host) is expected
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ class Caller:
         self.sent = asyncio.Event()
         metadata = ((PREVIOUS_ATTEMPTS, str(attempts)),) if attempts else ()
         self._context = SimpleNamespace(
-            time_remaining=lambda: None, invocation_metadata=lambda: metadata, abort=self._abort
+            time_remaining=lambda: None,
+            invocation_metadata=lambda: metadata,
+            abort=self._abort,
+            peer=lambda: "",
         )
         self._runner = runner
         self.task = asyncio.create_task(self._run())
@@ -41,7 +44,7 @@ class Caller:
 def runner() -> RpcRunner:
     """Return a runner whose other parts do nothing."""
     tracing = Mock()
-    tracing.begin_rpc.return_value = SimpleNamespace(trace_id="")
+    tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="")
     callers = Mock()
     callers.identify.return_value = ""
     return RpcRunner(callers=callers, ledger=Mock(), tracing=tracing, max_wait_seconds=60.0)
