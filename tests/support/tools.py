@@ -1,7 +1,7 @@
 """Programs of others that some tests drive.
 
-`make tools litellm redis node` brings them; how is the Makefile's business. Here they are
-only found, and their absence is judged.
+`make tools litellm redis chromium prometheus node` brings them; how is the Makefile's
+business. Here they are only found, and their absence is judged.
 """
 
 import os
@@ -21,7 +21,7 @@ def tool(name: str) -> str:
     program = TOOLS / "bin" / name
     if program.is_file():
         return str(program)
-    task = "make tools litellm redis node"
+    task = "make tools litellm redis chromium prometheus node"
     reason = f"{name} is missing; `{task}` brings it, and needs Go or Node for some"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
