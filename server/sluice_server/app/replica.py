@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 import sluice_server
-from sluice.v1 import model_pb2
+from sluice.v1 import gateway_service_pb2, model_pb2
 from sluice_server.app import asking, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
@@ -29,6 +29,8 @@ from sluice_server.edge.callers import Callers
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
+from sluice_server.edge.page.document import Documents, TakeMetrics
+from sluice_server.edge.page.routes import Page
 from sluice_server.edge.rpc import RpcRunner
 from sluice_server.edge.server import hang_up, health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
@@ -203,7 +205,7 @@ class App:
         if self._embedded is not None:
             self._embedded.report_to(self._ward.board)
         await self._publisher.start(self._ward.board)
-        await self._open_ports(servicer)
+        await self._open_ports(servicer, self._build_page(servicer.metrics, limits))
         self._ward.announce()
 
     async def _upstreams(self, sharing: Sharing, headroom: Headroom) -> upstreams.Upstreams:
@@ -270,12 +272,22 @@ class App:
     def _is_embedded(self, provider: str) -> bool:
         return provider == LOCAL and self._embedded is not None
 
-    async def _open_ports(self, servicer: GatewayServicer) -> None:
+    def _build_page(self, metrics: TakeMetrics, limits: RateLimits) -> Page | None:
+        if not self._settings.management.page:
+            return None
+        asked = gateway_service_pb2.GetRateLimitsRequest()
+        documents = Documents(metrics, functools.partial(limits.snapshot, asked))
+        self._stack.push_async_callback(documents.aclose)
+        return Page(documents)
+
+    async def _open_ports(self, servicer: GatewayServicer, page: Page | None) -> None:
         configured = self._settings
         management = configured.management
         self.metrics_address = self.health_address = None
         if management.metrics is not None:
-            http = ManagementServer(self.metrics.registry, before_scrape=self._before_scrape)
+            http = ManagementServer(
+                self.metrics.registry, before_scrape=self._before_scrape, page=page
+            )
             self._stack.push_async_callback(http.stop)
             self.metrics_address = await http.start(management.metrics)
         if management.health is not None:

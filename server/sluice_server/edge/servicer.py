@@ -141,6 +141,11 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         return await self._runner.run("GetMetrics", context, handle)
 
+    def metrics(self) -> gateway_service_pb2.GetMetricsResponse:
+        """Return what GetMetrics answers without a filter."""
+        self._rooms.ledger.settle()
+        return self._snapshot(set())
+
     def _snapshot(self, wanted: set[str]) -> gateway_service_pb2.GetMetricsResponse:
         rooms, now = self._rooms, time.time()
         of_provider, of_credential = rooms.recorder.providers(), rooms.recorder.credentials()
