@@ -5,13 +5,16 @@ import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 
 from tests.support.client import request
 from tests.support.configuration import Config
-from tests.support.limited_provider import LimitedProvider, Limits, Standing
-from tests.support.openai_stream import failure
+from tests.support.limited_provider import LimitedProvider, Limits, Standing, characters_of
+from tests.support.openai_stream import DONE, failure, finish, role, text, usage
+from tests.support.replies import Delay, Headers, Reply, Step, sse
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
@@ -28,10 +31,33 @@ MODELS = {
     "mistral": ["mistral-small-latest"],
 }
 
-PRICES = {"openai": (0.4, 1.6), "anthropic": (3, 15), "groq": (0.59, 0.79), "mistral": (0.1, 0.3)}
+PRICES = {
+    "openai": (0.4, 1.6),
+    "anthropic": (3, 15),
+    "groq": (0.59, 0.79),
+    "cerebras": (0.85, 1.2),
+    "mistral": (0.1, 0.3),
+}
 """Input and output, in dollars per million tokens."""
 
 PROMPT = "Summarise what this customer wants, in one sentence. " * 60
+
+
+@dataclass
+class Speaker(LimitedProvider):
+    """A provider with limits that thinks for a while and then talks."""
+
+    thinks: float = 0.2
+    """Seconds before the first word, on average."""
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def _good(self, body: Any, headers: Headers) -> Reply:
+        words = self.chance.randrange(40, 160)
+        steps: list[Step] = [Delay(self.thinks * self.chance.lognormvariate(0, 0.4))]
+        pieces = [part for _ in range(4) for part in (text("word " * (words // 4)), [Delay(0.05)])]
+        counts = usage(max(1, characters_of(body) // 4), words)
+        told = sse(role(), *pieces, finish("stop"), counts, DONE, headers=headers)
+        return Reply(*steps, *told.steps)
 
 
 def _configuration(addresses: dict[str, str]) -> Config:
@@ -74,11 +100,11 @@ async def scene() -> AsyncIterator[RunningServer]:
         "groq": Limits(requests=60, tokens=90_000, window=60),
         "mistral": Limits(requests=300, tokens=500_000, window=60),
     }
-    paces = {"openai": 0.35, "anthropic": 0.8, "groq": 0.12, "mistral": 0.3}
+    thinks = {"openai": 0.28, "anthropic": 0.45, "groq": 0.09, "mistral": 0.2}
     async with AsyncExitStack() as stack:
         addresses: dict[str, str] = {}
         for name, limit in limits.items():
-            provider = LimitedProvider(limit, pace=paces[name])
+            provider = Speaker(limit, thinks=thinks[name])
             provider.standing["lapsed-of-anthropic"] = Standing.REVOKED
             await stack.enter_async_context(provider)
             addresses[name] = provider.base_url
@@ -120,7 +146,9 @@ async def _one(server: RunningServer, chance: random.Random) -> None:
     caller = chance.choices(list(CALLERS), weights=[6, 3, 2])[0]
     asked = request(text=PROMPT[: chance.randrange(200, len(PROMPT))], model=model)
     metadata = (("authorization", f"Bearer {CALLERS[caller]}"),)
-    call = server.stub.Generate(asked, metadata=metadata, timeout=chance.choice([0.5, 5, 5, 5]))
+    call = server.stub.Generate(
+        asked, metadata=metadata, timeout=chance.choices([0.4, 10], weights=[1, 9])[0]
+    )
     try:
         async for _ in call:
             pass

@@ -143,7 +143,11 @@ export const moment = (get, { style = "ago", lead = "" } = {}) => (place) => {
 const WIDE = 120;
 const HIGH = 32;
 
-/** A curve of what was seen since the page is open. `get` gives {values, told}. */
+/** Points that fill the width at least: the first two make no curve yet. */
+const FEWEST = 30;
+
+/** A curve of what was seen since the page is open. `get` gives {values, told}: numbers, and what
+ * is said of them to those who do not see it. */
 export const curve = (get) => (place) => {
   const area = drawing("path", { class: "area" });
   const line = drawing("path", { class: "line" });
@@ -155,7 +159,8 @@ export const curve = (get) => (place) => {
   );
   place.append(picture);
   return (row) => {
-    const { values, most, told } = get(row);
+    const { values, told } = get(row);
+    const most = Math.max(values.length, FEWEST);
     const top = Math.max(...values.filter((value) => value !== undefined), 0) || 1;
     const at = (place) => ((place + most - values.length) / (most - 1)) * WIDE;
     const high = (value) => HIGH - 2 - (value / top) * (HIGH - 5);

@@ -42,12 +42,13 @@ function oneLimit() {
   const left = element("span", { class: "left" });
   const when = element("span", { class: "when" });
   const reset = moment((limit) => limit.reset, { style: "until", lead: "full in" })(when);
-  const model = note((limit) => limit.model);
+  const words = element("span");
+  what.append(words);
+  const updateModel = note((limit) => limit.model)(what);
   const node = element("li", {}, what, meter, left, when);
-  const updateModel = model(node);
   const update = (limit) => {
     const name = [limit.what, limit.atOnce ? "at once" : period(limit.window)].filter(Boolean).join(" ");
-    setText(what, limit.own ? `own ${name}` : name);
+    setText(words, limit.own ? `own ${name}` : name);
     meter.hidden = limit.left === undefined;
     meter.value = limit.left ?? 0;
     meter.setAttribute("aria-label", `${name} left`);

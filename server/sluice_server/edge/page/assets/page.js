@@ -123,12 +123,14 @@ function verdict(place) {
     const bad = providers.filter(({ health }) => health.kind === "bad");
     const warn = providers.filter(({ health }) => health.kind === "warn");
     const open = providers.filter(({ circuit }) => circuit && circuit.kind !== "good");
-    const resting = credentials.filter(({ rests }) => rests > now());
-    const full = credentials.filter(({ room }) => room?.kind === "bad");
+    const refused = credentials.filter(({ state }) => state?.kind === "bad");
+    const resting = credentials.filter(({ state, rests }) => state?.kind !== "bad" && rests > now());
+    const full = credentials.filter((row) => row.room?.kind === "bad" && !refused.includes(row) && !resting.includes(row));
     const parts = [
-      some(bad, "unhealthy"),
-      some(warn, "degraded"),
-      some(open, "with an open circuit"),
+      some(bad, bad.length === 1 ? "provider unhealthy" : "providers unhealthy"),
+      some(warn, warn.length === 1 ? "provider degraded" : "providers degraded"),
+      some(open, open.length === 1 ? "circuit open" : "circuits open"),
+      some(refused, refused.length === 1 ? "credential refused" : "credentials refused"),
       some(resting, resting.length === 1 ? "credential rests" : "credentials rest"),
       some(full, full.length === 1 ? "credential is full" : "credentials are full"),
     ].filter(Boolean);

@@ -15,11 +15,11 @@ const UNITS = {
 };
 
 const HEALTH = {
-  HEALTH_STATE_HEALTHY: { kind: "good", word: "healthy", rank: 0 },
+  HEALTH_STATE_HEALTHY: { kind: "good", word: "healthy", rank: 1 },
   HEALTH_STATE_DEGRADED: { kind: "warn", word: "degraded", rank: 2 },
   HEALTH_STATE_UNHEALTHY: { kind: "bad", word: "unhealthy", rank: 3 },
 };
-const UNUSED = { kind: "unknown", word: "not used yet", rank: 1 };
+const UNUSED = { kind: "unknown", word: "not used yet", rank: 0 };
 
 const CIRCUIT = {
   CIRCUIT_STATE_CLOSED: { kind: "good", word: "closed", rank: 0 },
@@ -38,10 +38,11 @@ const counted = (value) => Number(value ?? 0);
 
 /** The figures of some calls: since the start, or of a window of so many seconds. */
 export function figures(calls, window) {
+  if (!calls) return { reasons: {} };
   return window ? recent(calls, window) : total(calls);
 }
 
-function total(calls = {}) {
+function total(calls) {
   const ended = counted(calls.successes) + counted(calls.errors);
   return {
     calls: counted(calls.requests),
@@ -61,7 +62,7 @@ function total(calls = {}) {
 }
 
 function recent(calls, window) {
-  const found = calls?.recent?.find((each) => seconds(each.window) === window);
+  const found = calls.recent?.find((each) => seconds(each.window) === window);
   if (!found) return { reasons: {} };
   return {
     calls: counted(found.successes) + counted(found.errors) + counted(found.cancellations),
@@ -90,7 +91,7 @@ export function read(status) {
     providers: (metrics.providers ?? []).map(readProvider),
     credentials: readCredentials(metrics.credentials ?? [], limits, snapshot),
     models: (metrics.models ?? []).map(({ provider, model, calls }) => ({ key: `${provider}/${model}`, calls })),
-    callers: (metrics.callers ?? []).map(({ caller = "", calls }) => ({ key: caller, calls })),
+    callers: (metrics.callers ?? []).map(({ caller = "", calls }) => ({ key: caller, title: caller || "(without a name)", calls })),
     labels: (metrics.labels ?? []).map(({ key, value = "", calls }) => ({ key: `${key}=${value}`, calls })),
     failures: readFailures(metrics.providers ?? [], server),
     leftOut: status.left_out ?? {},
@@ -104,7 +105,7 @@ function readProvider({ provider, health, health_message, health_time, circuit, 
     message: health_message ?? "",
     judged: time(health_time),
     circuit: CIRCUIT[circuit],
-    calls,
+    calls: calls ?? {},
   };
 }
 
@@ -124,7 +125,7 @@ function readCredentials(credentials, limits, snapshot) {
       refreshes: counted(entry.refreshes),
       refreshFailures: counted(entry.refresh_failures),
       refreshed: time(entry.last_refresh_time),
-      calls,
+      calls: calls ?? {},
       limits: [],
       verdicts: [],
     });
@@ -208,7 +209,7 @@ function readRoom(verdicts, snapshot) {
 function readFailures(providers, server) {
   const rows = new Map();
   const at = (reason) => {
-    const row = rows.get(reason) ?? { key: reason, minute: 0, five: 0, total: 0, places: [] };
+    const row = rows.get(reason) ?? { key: reason, title: reason || "(without a reason)", minute: 0, five: 0, total: 0, places: [] };
     rows.set(reason, row);
     return row;
   };
@@ -220,7 +221,7 @@ function readFailures(providers, server) {
       if (calls.last_error_reason === reason) row.last = Math.max(row.last ?? 0, time(calls.last_error_time));
     }
     for (const [window, name] of [[60, "minute"], [300, "five"]]) {
-      for (const [reason, times] of Object.entries(recent(calls, window).reasons)) at(reason)[name] += Number(times);
+      for (const [reason, times] of Object.entries(figures(calls, window).reasons)) at(reason)[name] += Number(times);
     }
   }
   for (const [reason, times] of Object.entries(server.calls?.errors_by_reason ?? {})) {

@@ -10,9 +10,9 @@ const DOWN = -1;
 
 // ---- Columns that several tables have ----
 
-const name = (title) => ({
+const name = (title, order = (row) => row.key) => ({
   title,
-  order: (row) => row.key,
+  order,
   cell: (place) => {
     place.classList.add("name");
     return text((row) => row.title ?? row.key)(place);
@@ -93,6 +93,7 @@ const cost = {
 
 const lastError = {
   title: "Last failure",
+  wide: true,
   start: DOWN,
   order: (row) => row.lastError,
   cell: stack(moment((row) => row.lastError), note((row) => row.lastReason)),
@@ -111,7 +112,7 @@ const providers = {
       title: "Health",
       start: DOWN,
       order: (row) => row.health.rank,
-      cell: stack(badge((row) => row.health), note((row) => row.message), moment((row) => row.judged, { lead: "judged" })),
+      cell: stack(badge((row) => row.health), note((row) => row.message), moment((row) => (row.health.kind === "good" ? undefined : row.judged), { lead: "judged" })),
     },
     {
       title: "Circuit",
@@ -135,7 +136,8 @@ const credentials = {
   sorted: "Credential",
   search: (row) => `${row.key} ${row.state?.word ?? ""} ${row.room?.word ?? ""} ${row.limits.map((each) => `${each.model} ${each.what}`).join(" ")}`,
   columns: [
-    name("Credential"),
+    // Callers, who are at no provider, come after all providers.
+    name("Credential", (row) => `${row.provider ? 0 : 1} ${row.key}`),
     {
       title: "State",
       start: DOWN,
@@ -188,7 +190,7 @@ const callers = {
   noun: ["caller", "callers"],
   empty: "Nobody has called yet.",
   sorted: "Cost",
-  search: (row) => row.title,
+  search: (row) => row.title ?? row.key,
   columns: [name("Caller"), calls, errors, firstOutput, latency, tokens, cost, lastError],
 };
 
@@ -251,8 +253,7 @@ export function updateTables(tables, status, window) {
     lastError: row.calls?.last_error_time && Date.parse(row.calls.last_error_time),
     lastReason: row.calls?.last_error_reason,
   });
-  for (const id of ["providers", "credentials", "models", "labels"]) tables[id].update(status[id].map(shown));
-  tables.callers.update(status.callers.map((row) => ({ ...shown(row), title: row.key || "(without a name)" })));
+  for (const id of ["providers", "credentials", "models", "callers", "labels"]) tables[id].update(status[id].map(shown));
   tables.failures.update(status.failures);
   document.getElementById("labels").hidden = !status.labels.length;
 }

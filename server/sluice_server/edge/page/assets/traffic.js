@@ -5,7 +5,7 @@ import { curve, element, setText } from "./components.js";
 import { UNKNOWN, count, duration, money, rate, share } from "./format.js";
 import { figures, number, seconds } from "./status.js";
 
-/** Points of a curve: at one every two seconds, five minutes. */
+/** Points that are kept: at one every two seconds, five minutes. */
 const MOST = 150;
 
 /** Keeps what was seen; forgets it when the server was started anew. */
@@ -87,7 +87,7 @@ const TILES = [
     title: "Cost",
     value: ({ all }) => [money(all?.cost), ""],
     lines: ({ five, all }) => [
-      `5 min ${money(five.cost)}`,
+      `5 min ${money(all?.cost && five.cost)}`,
       all?.unpriced ? `${count(all.unpriced)} calls of unknown price` : "since start",
     ],
     curve: ["cost", (value) => `${money(value * 60)} per minute`],
@@ -99,21 +99,20 @@ export function tiles(place, history) {
   const updates = TILES.map((tile) => {
     const value = element("span");
     const unit = element("span", { class: "unit" });
-    const lines = element("p", { class: "lines" });
+    const lines = [element("span"), element("span")];
     const picture = element("div", { class: "picture" });
-    const node = element("div", { class: "tile" }, element("h3", {}, tile.title), element("p", { class: "value" }, value, unit), lines, picture);
+    const node = element("div", { class: "tile" }, element("h3", {}, tile.title), element("p", { class: "value" }, value, unit), element("p", { class: "lines" }, ...lines), picture);
     place.append(node);
     const [name, write] = tile.curve;
     const updateCurve = curve(() => ({
       values: history.of(name),
-      most: MOST,
       told: (values) => describe(tile.title, values, write),
     }))(picture);
     return (figure) => {
       const [told, suffix] = tile.value(figure);
       setText(value, told);
       setText(unit, told === UNKNOWN ? "" : suffix);
-      setText(lines, tile.lines(figure).join(" · "));
+      tile.lines(figure).forEach((line, place) => setText(lines[place], line));
       updateCurve();
     };
   });
