@@ -2,7 +2,7 @@
 // server is away the page says since when, keeps the last figures, asks less
 // often, and goes on by itself. Nobody is asked while nobody looks.
 
-import { badge, element, now, setClock, setText, stack, tick } from "./components.js";
+import { badge, element, now, setClock, setText, tick } from "./components.js";
 import { UNKNOWN, bytes, count, duration, share, span, timeOfDay } from "./format.js";
 import { number, read, seconds, time } from "./status.js";
 import { makeTables, updateTables } from "./tables.js";
@@ -116,38 +116,50 @@ function replica(place) {
   return (server) => updates.forEach((update) => update(server));
 }
 
-/** One sentence: is everything well, and if not, what is wrong. */
+/** Is everything well, and if not, what is wrong: a line for each kind of trouble. */
 function verdict(place) {
-  const update = stack(badge((said) => said))(place);
-  return ({ providers, credentials }) => {
-    const bad = providers.filter(({ health }) => health.kind === "bad");
-    const warn = providers.filter(({ health }) => health.kind === "warn");
-    const open = providers.filter(({ circuit }) => circuit && circuit.kind !== "good");
-    const refused = credentials.filter(({ state }) => state?.kind === "bad");
-    const resting = credentials.filter(({ state, rests }) => state?.kind !== "bad" && rests > now());
-    const full = credentials.filter((row) => row.room?.kind === "bad" && !refused.includes(row) && !resting.includes(row));
-    const parts = [
-      some(bad, bad.length === 1 ? "provider unhealthy" : "providers unhealthy"),
-      some(warn, warn.length === 1 ? "provider degraded" : "providers degraded"),
-      some(open, open.length === 1 ? "circuit open" : "circuits open"),
-      some(refused, refused.length === 1 ? "credential refused" : "credentials refused"),
-      some(resting, resting.length === 1 ? "credential rests" : "credentials rest"),
-      some(full, full.length === 1 ? "credential is full" : "credentials are full"),
-    ].filter(Boolean);
-    const all = providers.length === 1 ? "The provider is" : `All ${count(providers.length)} providers are`;
-    const said = parts.length ? parts.join(" · ") : providers.length ? `${all} usable.` : "No provider is configured.";
-    update({ kind: bad.length ? "bad" : parts.length ? "warn" : "good", word: said });
-    const trouble = bad.length + warn.length;
-    document.title = `${trouble ? `(${trouble}) ` : ""}Sluice${status.server.instance ? ` · ${status.server.instance}` : ""}`;
+  const troubles = [
+    ["bad", "provider unhealthy", "providers unhealthy", ({ providers }) => providers.filter(({ health }) => health.kind === "bad")],
+    ["warn", "provider degraded", "providers degraded", ({ providers }) => providers.filter(({ health }) => health.kind === "warn")],
+    ["bad", "circuit open", "circuits open", ({ providers }) => providers.filter(({ circuit }) => circuit && circuit.kind !== "good")],
+    ["bad", "credential refused", "credentials refused", ({ credentials }) => credentials.filter(isRefused)],
+    ["warn", "credential resting", "credentials resting", ({ credentials }) => credentials.filter((row) => isResting(row) && !isRefused(row))],
+    ["warn", "credential full", "credentials full", ({ credentials }) => credentials.filter((row) => row.room?.kind === "bad" && !isResting(row) && !isRefused(row))],
+  ];
+  const lines = [...troubles, undefined].map(() => {
+    const line = element("li");
+    place.append(line);
+    const update = badge((said) => said)(line);
+    return (said) => {
+      line.hidden = !said;
+      if (said) update(said);
+    };
+  });
+  return (status) => {
+    const found = troubles.map(([kind, one, many, find]) => {
+      const rows = find(status);
+      return rows.length ? { kind, word: `${count(rows.length)} ${rows.length === 1 ? one : many}: ${names(rows)}` } : undefined;
+    });
+    const well = found.some(Boolean) ? undefined : wellness(status.providers.length);
+    [...found, well].forEach((said, line) => lines[line](said));
+    const { instance } = status.server;
+    const trouble = status.providers.filter(({ health }) => health.kind === "bad" || health.kind === "warn").length;
+    document.title = `${trouble ? `(${trouble}) ` : ""}Sluice${instance ? ` · ${instance}` : ""}`;
   };
 }
 
-/** "2 unhealthy: cerebras, groq"; nothing when there are none. */
-function some(rows, what) {
-  if (!rows.length) return "";
-  const names = rows.slice(0, 3).map(({ key }) => key);
-  const others = rows.length > 3 ? " and others" : "";
-  return `${count(rows.length)} ${what}: ${names.join(", ")}${others}`;
+const isRefused = ({ state }) => state?.kind === "bad";
+const isResting = ({ rests }) => rests > now();
+
+function wellness(providers) {
+  if (!providers) return { kind: "unknown", word: "No provider is configured." };
+  return { kind: "good", word: providers === 1 ? "The provider is usable." : `All ${count(providers)} providers are usable.` };
+}
+
+/** "cerebras, groq": the first few. */
+function names(rows) {
+  const first = rows.slice(0, 3).map(({ key }) => key);
+  return rows.length > 3 ? `${first.join(", ")} and others` : first.join(", ");
 }
 
 find("filter").addEventListener("input", ({ target }) => {

@@ -96,7 +96,7 @@ const lastError = {
   wide: true,
   start: DOWN,
   order: (row) => row.lastError,
-  cell: stack(moment((row) => row.lastError), note((row) => row.lastReason)),
+  cell: stack(moment((row) => row.lastError), note((row) => (row.lastError === undefined ? UNKNOWN : row.lastReason))),
 };
 
 // ---- The tables ----
@@ -221,7 +221,7 @@ const failures = {
       order: (row) => row.where[0]?.provider,
       cell: places,
     },
-    { ...lastError, title: "Last seen", order: (row) => row.last, cell: moment((row) => row.last) },
+    { ...lastError, title: "Last seen", order: (row) => row.last, cell: stack(moment((row) => row.last), note((row) => (row.last === undefined ? UNKNOWN : ""))) },
   ],
 };
 
