@@ -31,6 +31,7 @@ FLAGS = (
     "--remote-debugging-port=0",
     "--remote-allow-origins=*",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
@@ -214,8 +215,8 @@ _KEYS = {
     "Tab": (9, ""),
     "Enter": (13, "\r"),
     " ": (32, " "),
+    "Backspace": (8, ""),
     "ArrowRight": (39, ""),
-    "ArrowDown": (40, ""),
 }
 
 

@@ -6,6 +6,7 @@ business. Here they are only found, and their absence is judged.
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,8 +20,16 @@ def tool(name: str) -> str:
     under `CI=true`, where a skipped promise would look like a kept one.
     """
     program = TOOLS / "bin" / name
-    if program.is_file():
-        return str(program)
+    return str(program) if program.is_file() else _missing(name)
+
+
+def node_package(name: str) -> Path:
+    """Return the folder of a package that `make node` brought; missing, it is as `tool` says."""
+    folder = TOOLS / "node_modules" / name
+    return folder if folder.is_dir() else _missing(name)
+
+
+def _missing(name: str) -> NoReturn:
     task = "make tools litellm redis chromium prometheus node"
     reason = f"{name} is missing; `{task}` brings it, and needs Go or Node for some"
     if os.environ.get("CI") == "true":

@@ -5,7 +5,7 @@ import { arrange, element, setAttribute, setText } from "./components.js";
 import { count } from "./format.js";
 
 /** Rows that are drawn before somebody asks for all of them. */
-const FIRST_ROWS = 100;
+const FIRST_ROWS = 50;
 
 export class Table {
   /**
@@ -21,7 +21,7 @@ export class Table {
     Object.assign(this, { columns, search, noun, rows: [], drawn: new Map(), filter: "", all: false });
     this.sorted = columns.find((column) => column.title === sorted);
     this.direction = this.sorted.start ?? 1;
-    this.caption = element("caption", { role: "caption" });
+    this.caption = element("caption");
     this.headers = columns.map((column) => this.#header(column));
     this.body = element("tbody", { role: "rowgroup" });
     // Roles are spelled out: shown as cards, it would not count as a table any more.
@@ -53,10 +53,10 @@ export class Table {
   }
 
   draw() {
-    const words = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const found = this.rows.filter((row) => {
       const place = this.search(row).toLowerCase();
-      return words.every((word) => place.includes(word));
+      return wanted.every((word) => place.includes(word));
     });
     found.sort((one, other) => this.#compare(one, other));
     const shown = this.all ? found : found.slice(0, FIRST_ROWS);
@@ -92,7 +92,9 @@ export class Table {
       drawn = { line, updates };
       this.drawn.set(row.key, drawn);
     }
-    drawn.updates.forEach((update) => update(row));
+    // To sort and to filter changes no figures.
+    if (drawn.row !== row) drawn.updates.forEach((update) => update(row));
+    drawn.row = row;
     return drawn.line;
   }
 
@@ -100,7 +102,7 @@ export class Table {
   #compare(one, other) {
     const [a, b] = [this.sorted.order(one), this.sorted.order(other)];
     if (a === undefined || b === undefined) return (a === undefined) - (b === undefined) || byName(one, other);
-    const difference = typeof a === "string" ? a.localeCompare(b) : a - b;
+    const difference = typeof a === "string" ? words.compare(a, b) : a - b;
     return difference * this.direction || byName(one, other);
   }
 
@@ -122,4 +124,5 @@ export class Table {
 }
 
 const kind = ({ number, wide }) => (number ? "number" : wide ? "wide" : "");
-const byName = (one, other) => one.key.localeCompare(other.key, undefined, { numeric: true });
+const words = new Intl.Collator(undefined, { numeric: true });
+const byName = (one, other) => words.compare(one.key, other.key);
