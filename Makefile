@@ -38,7 +38,7 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
 	test test-unit test-contract test-e2e faults soak bench \
-	tools litellm redis chromium prometheus node precommit check
+	tools litellm redis chromium prometheus node pictures precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -96,6 +96,10 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 	@if command -v npm >/dev/null; then cd $(NODE) && $(if $(UPGRADE),rm -f package-lock.json &&) \
 		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET); \
 	else echo 'Node is missing: $(NODE)/package-lock.json stays as it is.' >&2; fi
+
+pictures: $(DEV) chromium ## Take the pictures of the status page anew, which takes some minutes
+	@mkdir -p docs/images
+	$(BIN)/python -m tests.pictures docs/images
 
 docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.config.reference docs/reference

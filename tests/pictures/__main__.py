@@ -5,6 +5,8 @@ import logging
 import sys
 from pathlib import Path
 
+import structlog
+
 from tests.pictures.scene import SECONDS, scene
 from tests.support.chromium import browser
 
@@ -29,5 +31,6 @@ async def take(folder: Path, seconds: float) -> None:
         (folder / "status-page-phone.webp").write_bytes(picture)
 
 
-logging.disable()
+# Thousands of calls would each print a line.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 asyncio.run(take(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else SECONDS))

@@ -44,7 +44,7 @@ class Played:
         default_factory=gateway_service_pb2.GetRateLimitsResponse
     )
 
-    def take(self) -> gateway_service_pb2.GetMetricsResponse:
+    async def take(self) -> gateway_service_pb2.GetMetricsResponse:
         """Return the metrics, of now."""
         server = self.metrics.server
         server.version, server.instance = "9.8.7", "gateway-eu-1"

@@ -141,7 +141,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         return await self._runner.run("GetMetrics", context, handle)
 
-    def metrics(self) -> gateway_service_pb2.GetMetricsResponse:
+    async def metrics(self) -> gateway_service_pb2.GetMetricsResponse:
         """Return what GetMetrics answers without a filter."""
         self._rooms.ledger.settle()
         return self._snapshot(set())

@@ -74,10 +74,10 @@ async def test_a_failure_is_not_kept() -> None:
     played = Counting()
     fails = True
 
-    def take() -> gateway_service_pb2.GetMetricsResponse:
+    async def take() -> gateway_service_pb2.GetMetricsResponse:
         if fails:
             raise RuntimeError("no")
-        return played.take()
+        return await played.take()
 
     documents = Documents(take, played.take_limits)
     with pytest.raises(RuntimeError):
