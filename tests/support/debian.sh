@@ -66,8 +66,6 @@ write_fonts() {
 		<fontconfig>
 		  <dir prefix="relative">usr/share/fonts</dir>
 		  <cachedir>$tools/$name/cache</cachedir>
-		  <alias binding="same"><family>sans</family><prefer><family>Inter</family></prefer></alias>
-		  <alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
 		  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
 		</fontconfig>
 	END

@@ -131,7 +131,7 @@ const providers = {
 };
 
 const credentials = {
-  noun: ["holder of limits", "credentials and other holders of limits"],
+  noun: ["holder of limits", "holders of limits"],
   empty: "No credential is configured, and no limit is known.",
   sorted: "Credential",
   search: (row) => `${row.key} ${row.state?.word ?? ""} ${row.room?.word ?? ""} ${row.limits.map((each) => `${each.model} ${each.what}`).join(" ")}`,
