@@ -37,7 +37,8 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e faults soak bench tools litellm redis node precommit check
+	test test-unit test-contract test-e2e faults soak bench \
+	tools litellm redis chromium prometheus node pictures precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -97,6 +98,10 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET); \
 	else echo 'Node is missing: $(NODE)/package-lock.json stays as it is.' >&2; fi
 
+pictures: $(DEV) chromium ## Take the pictures of the status page anew, which takes some minutes
+	@mkdir -p docs/images
+	$(BIN)/python -m tests.pictures docs/images
+
 docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.config.reference docs/reference
 	$(BIN)/python -m sluice_server.providers.table docs/reference
@@ -143,7 +148,7 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
-test: tools litellm redis node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
 
 test-unit: $(DEV) redis ## Tests of single rooms
@@ -156,7 +161,7 @@ faults: $(DEV) ## Every fault of a provider in every dialect; without ARGS it al
 	$(BIN)/pytest tests/faults $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.faults.page docs/reference)
 
-test-e2e: $(DEV) tools litellm redis node ## A real server against real upstreams
+test-e2e: $(DEV) tools litellm redis chromium prometheus node ## A real server against real upstreams
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 soak: $(DEV) ## Add up thousands of calls with faults; e.g. ARGS="--calls 50000 --seed 7"
@@ -188,6 +193,10 @@ endif
 litellm: $(TOOLS)/$(LITELLM)/.built ## Build LiteLLM's proxy into .tools/bin, for tests to talk to
 
 redis: $(TOOLS)/bin/redis-server ## Get a redis-server into .tools/bin, for tests to share state in
+
+chromium: $(TOOLS)/bin/chromium ## Get a Chromium into .tools/bin, for tests to look at the status page with
+
+prometheus: $(TOOLS)/bin/promtool ## Get prometheus and promtool into .tools/bin, for tests of rules and dashboards
 
 ##@ Before a commit
 
@@ -226,32 +235,26 @@ $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
 	@touch $@
 
-# The machine's own one, else Debian's packages unpacked here, which needs no
-# root; without usable package lists, lists of our own. On Debian the program is
-# in redis-tools, and goes by its name.
-REDIS_PACKAGES := redis-server redis-tools libjemalloc2 liblzf1
-
-define unpack_redis
-	mkdir -p $(TOOLS)/redis/lists/partial && cd $(TOOLS)/redis && \
-	own="-o Dir::State::lists=$$PWD/lists -o Dir::Cache=$$PWD -o APT::Sandbox::User= -o Debug::NoLocking=1" && \
-	{ apt-get -qq -o APT::Sandbox::User= download $(REDIS_PACKAGES) || \
-		{ apt-get -qq $$own update && apt-get -qq $$own download $(REDIS_PACKAGES); }; } && \
-	for package in *.deb; do dpkg -x "$$package" . || exit 1; done && \
-	library=`echo "$$PWD"/usr/lib/*/liblzf.so.1` && \
-	printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$$@"\n' \
-		"$${library%/*}" "$$PWD/usr/bin/redis-server" >start && \
-	chmod +x start && ./start --version && \
-	rm -rf lists *.deb *.bin && ln -sf ../redis/start ../bin/redis-server
+# The machine's own programs, else out of Debian's packages: how is told there.
+# $(1) is the folder, $(2) the programs and packages, $(3) what is lost without.
+define debian
+@if sh tests/support/debian.sh $(TOOLS) $(1) $(2); then :; \
+elif [ "$$CI" = true ]; then \
+	echo '$(1) is missing, and without it the tests would skip what they must prove.' >&2; exit 1; \
+else \
+	echo '$(1) is missing: $(3) will be skipped.' >&2; fi
 endef
 
+# On Debian the program is in redis-tools, and goes by its name.
 $(TOOLS)/bin/redis-server:
-	@mkdir -p $(TOOLS)/bin; rm -rf $(TOOLS)/redis
-	@if program=`command -v redis-server`; then ln -sf "$$program" $@; \
-	elif (command -v apt-get && command -v dpkg) >/dev/null && ($(unpack_redis)); then :; \
-	elif [ "$$CI" = true ]; then \
-		echo 'redis-server is missing, and without it the tests would skip what they must prove.' >&2; exit 1; \
-	else \
-		echo 'redis-server is missing: tests of state that replicas share will be skipped.' >&2; fi
+	$(call debian,redis,redis-server=usr/bin/redis-server -- redis-server,tests of state that replicas share)
+
+# The script that the package has in usr/bin would read settings of the machine.
+$(TOOLS)/bin/chromium:
+	$(call debian,chromium,chromium=usr/lib/chromium/chromium:google-chrome:chromium-browser -- chromium fonts-inter,tests of the status page)
+
+$(TOOLS)/bin/promtool:
+	$(call debian,prometheus,prometheus=usr/bin/prometheus promtool=usr/bin/promtool -- prometheus,tests of rules and dashboards)
 
 # By pip, which knows where this machine's packages come from.
 $(TOOLS)/$(LITELLM)/.built: $(LITELLM_LOCK) | $(DEV)

@@ -50,6 +50,9 @@ Sluice {version} serves {listen}{tls}
     grpcurl {plaintext}-d '{question}' \\
       {listen} sluice.v1.GatewayService/Generate
 
+  See how it is:
+    {page}
+
   Health: grpc-health-probe -addr {health}    Metrics: {metrics}
   Stop with Ctrl-C: running answers get {grace:g} s, a second Ctrl-C ends them.
 """
@@ -205,6 +208,7 @@ async def _welcome(app: App, settings: Settings) -> None:
     if not sys.stdout.isatty() and settings.telemetry.log_format == "json":
         return
     await app.wait_local_ready(LOCAL_READY_SECONDS)
+    http = f"http://{app.metrics_address}/" if app.metrics_address else ""
     print(
         _WELCOME.format(
             version=sluice_server.__version__,
@@ -215,7 +219,8 @@ async def _welcome(app: App, settings: Settings) -> None:
                 model=next(iter(app.model_names), f"{next(iter(settings.providers), '')}/…")
             ),
             health=app.health_address or "(closed)",
-            metrics=f"http://{app.metrics_address}/metrics" if app.metrics_address else "(closed)",
+            page=http if http and settings.management.page else "(no page)",
+            metrics=f"{http}metrics" if http else "(closed)",
             grace=settings.server.drain_grace_seconds,
         ),
         flush=True,

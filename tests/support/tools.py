@@ -1,11 +1,12 @@
 """Programs of others that some tests drive.
 
-`make tools litellm redis node` brings them; how is the Makefile's business. Here they are
-only found, and their absence is judged.
+`make tools litellm redis chromium prometheus node` brings them; how is the Makefile's
+business. Here they are only found, and their absence is judged.
 """
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,9 +20,17 @@ def tool(name: str) -> str:
     under `CI=true`, where a skipped promise would look like a kept one.
     """
     program = TOOLS / "bin" / name
-    if program.is_file():
-        return str(program)
-    task = "make tools litellm redis node"
+    return str(program) if program.is_file() else _missing(name)
+
+
+def node_package(name: str) -> Path:
+    """Return the folder of a package that `make node` brought; missing, it is as `tool` says."""
+    folder = TOOLS / "node_modules" / name
+    return folder if folder.is_dir() else _missing(name)
+
+
+def _missing(name: str) -> NoReturn:
+    task = "make tools litellm redis chromium prometheus node"
     reason = f"{name} is missing; `{task}` brings it, and needs Go or Node for some"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)

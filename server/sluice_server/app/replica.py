@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 import sluice_server
+from sluice.v1 import gateway_service_pb2
 from sluice_server.app import asking, catalog, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
@@ -28,6 +29,8 @@ from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
 from sluice_server.edge.metrics_snapshot import LoopLoad, MetricsSnapshot
+from sluice_server.edge.page.document import Documents, TakeMetrics
+from sluice_server.edge.page.routes import Page
 from sluice_server.edge.rpc import RpcRunner
 from sluice_server.edge.server import hang_up, health_server, listen, main_server
 from sluice_server.edge.servicer import GatewayServicer, Rooms
@@ -44,7 +47,7 @@ from sluice_server.health.ward import Ward
 from sluice_server.limits.admission import Admission
 from sluice_server.limits.known import Known
 from sluice_server.limits.own import OwnLimits
-from sluice_server.limits.snapshot import RateLimits
+from sluice_server.limits.snapshot import EVERYBODY, RateLimits
 from sluice_server.providers.webhook import Webhook
 from sluice_server.state.shared import SharedState
 from sluice_server.telemetry import genai_metrics, names, redaction, tracing
@@ -229,7 +232,7 @@ class App:
         if self._embedded is not None:
             self._embedded.report_to(self._ward.board)
         await self._publisher.start(self._ward.board)
-        await self._open_ports(servicer)
+        await self._open_ports(servicer, self._build_page(snapshot.take, limits))
         self._ward.announce()
 
     async def _upstreams(self, sharing: Sharing, headroom: Headroom) -> upstreams.Upstreams:
@@ -312,12 +315,22 @@ class App:
     def _is_embedded(self, provider: str) -> bool:
         return provider == LOCAL and self._embedded is not None
 
-    async def _open_ports(self, servicer: GatewayServicer) -> None:
+    def _build_page(self, metrics: TakeMetrics, limits: RateLimits) -> Page | None:
+        if not self._settings.management.page:
+            return None
+        asked = gateway_service_pb2.GetRateLimitsRequest()
+        documents = Documents(metrics, functools.partial(limits.snapshot, asked, caller=EVERYBODY))
+        self._stack.push_async_callback(documents.aclose)
+        return Page(documents)
+
+    async def _open_ports(self, servicer: GatewayServicer, page: Page | None) -> None:
         configured = self._settings
         management = configured.management
         self.metrics_address = self.health_address = None
         if management.metrics is not None:
-            http = ManagementServer(self.metrics.registry, before_scrape=self._before_scrape)
+            http = ManagementServer(
+                self.metrics.registry, before_scrape=self._before_scrape, page=page
+            )
             self._stack.push_async_callback(http.stop)
             self.metrics_address = await http.start(management.metrics)
         if management.health is not None:

@@ -66,8 +66,15 @@ class Management(Section):
     cannot do TLS. `null`: health is only on the main port."""
 
     metrics: ListenAddress | None = "127.0.0.1:9464"
-    """HTTP address of `/metrics` in Prometheus format, host:port. 9464 is the port that
-    OpenTelemetry's Prometheus exporters use by default. `null`: no metrics page."""
+    """HTTP address of `/metrics` in Prometheus format and of the status page, host:port. 9464
+    is the port that OpenTelemetry's Prometheus exporters use by default. `null`: neither of
+    them. On a loopback address it answers to names of this machine alone, so that no web site
+    can read it by way of a browser here."""
+
+    page: bool = True
+    """Show the status page for people at `/` of `metrics`: health, limits, figures and cost, with
+    the names of providers, credentials, models and callers, never keys, prompts or answers.
+    Whoever reaches the port can read it. `false`: `/metrics` alone."""
 
 
 class Tls(Section):

@@ -246,6 +246,9 @@ class RpcRunner:
         record.exemplar = rpc.scope.exemplar
         if rpc.mark is not None:
             record.trace_id, record.span_id = rpc.mark.trace_id, rpc.mark.span_id
+        if code == DeadlineExceededError.code:
+            # Told by the clock where the library ended the call, without an error.
+            record.reason = DeadlineExceededError.reason
         if failure is not None:
             record.reason = failure.reason
             record.error = {**failure.metadata(), "error": str(failure)}

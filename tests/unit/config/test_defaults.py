@@ -12,6 +12,7 @@ DEFAULTS: Mapping[str, object] = {
     "insecure": False,
     "management.health": "127.0.0.1:50052",
     "management.metrics": "127.0.0.1:9464",
+    "management.page": True,
     "tls": None,
     "callers": (),
     "providers": {},
