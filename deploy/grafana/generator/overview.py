@@ -333,7 +333,7 @@ def _replicas() -> list[tuple[Json, int, int]]:
         ),
         (
             timeseries(
-                "Calls in line",
+                "Calls in line by replica",
                 "Calls that wait for a place in the replica, and for room at providers.",
                 [
                     query(f"sluice_queued_calls{{{R}}}", "{{instance}} for a place"),

@@ -1,0 +1,149 @@
+"""Does every panel show something, in a real Prometheus that scraped a real server?
+
+One Prometheus scrapes one server while traffic of every kind runs. When enough was seen the
+server is gone, and each query is asked for the time when it was there.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import uvloop
+
+from tests.deploy.files import RULES, Query, other_expressions, queries, rules
+from tests.deploy.served import PENDING
+from tests.deploy.traffic import Traffic
+from tests.support.prometheus import Prometheus, QueryError, Series, prometheus
+from tests.support.promql import metrics_of
+
+SCRAPE_SECONDS = 0.5
+SCRAPES = 16
+"""As many are waited for: some more than a rate needs, with every kind of call in between."""
+
+EMPTY = {
+    "sluice-overview: Alerts that fire A": "an alert takes minutes to fire",
+    "sluice-overview: Overhead of the gateway, quantiles C": "there was no day before",
+    "sluice-overview: Starts": "no replica was started anew",
+    "sluice-overview: Alerts": "an alert takes minutes to fire",
+}
+"""Queries that may have no data after such traffic, and why; the same on every dashboard."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A Prometheus, and between which times it saw traffic."""
+
+    prometheus: Prometheus
+    start: float
+    end: float
+
+    def ask(self, query: Query) -> Series:
+        """Return the result of a query, over time or at the end, as the panel wants it."""
+        if query.target["instant"]:
+            return self.prometheus.query(query.expression, self.end)
+        return self.prometheus.query_range(query.expression, self.start, self.end, SCRAPE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """Let Prometheus see the traffic."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    tokens = tmp_path_factory.mktemp("tokens")
+    start = time.time()
+    servers: list[Prometheus] = []
+    stop = []
+
+    def enough(metrics: str) -> bool:
+        """Scrape until there is enough to see; runs in a thread beside the traffic."""
+        context = prometheus(folder, targets=[metrics], rules=RULES, seconds=SCRAPE_SECONDS)
+        server = context.__enter__()
+        servers.append(server)
+        stop.append(context)
+        while scrapes(server) < SCRAPES:
+            time.sleep(SCRAPE_SECONDS)
+        return True
+
+    try:
+        uvloop.run(Traffic(tokens).go(enough))
+        (server,) = servers
+        yield Seen(server, start, last_scrape(server))
+    finally:
+        for context in stop:
+            context.__exit__(None, None, None)
+
+
+def scrapes(server: Prometheus) -> int:
+    """Return how often the server was scraped, since there was something to see."""
+    found = server.query("count_over_time((sluice_upstream_attempts_total > 0)[1m:500ms])")
+    return min((int(series["value"][1]) for series in found), default=0)
+
+
+def last_scrape(server: Prometheus) -> float:
+    """Return when the last scrape was that got an answer, seconds since the epoch."""
+    (found,) = server.query('max(max_over_time(timestamp(up{job="sluice"} == 1)[1m:100ms]))')
+    return float(found["value"][1])
+
+
+def finite(series: Series) -> bool:
+    """Return whether there is a number among the values."""
+    points = [point for one in series for point in (one.get("values") or [one["value"]])]
+    return any(math.isfinite(float(value)) for _, value in points)
+
+
+def behind(expression: str) -> set[str]:
+    """Return the metrics that an expression is about, those behind recorded ones too."""
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    found = metrics_of(expression)
+    return found.union(*(behind(recorded[name]) for name in found if name in recorded))
+
+
+@pytest.mark.parametrize("query", queries(), ids=str)
+def test_panels_have_data(seen: Seen, query: Query) -> None:
+    """Prometheus takes the query, and knows numbers for it."""
+    found = seen.ask(query)
+    if str(query) not in EMPTY and not behind(query.expression) & PENDING:
+        assert finite(found), query.expression
+
+
+@pytest.mark.parametrize(("name", "expression"), list(other_expressions()))
+def test_variables_and_marks_have_data(seen: Seen, name: str, expression: str) -> None:
+    """The choices at the top are filled, and annotations can be asked for."""
+    found = seen.prometheus.query(expression, seen.end)
+    _, _, kind = name.partition(": ")
+    if f"sluice-overview: {kind}" not in EMPTY and not behind(expression) & PENDING:
+        assert found
+
+
+def test_rules_are_evaluated(seen: Seen) -> None:
+    """Prometheus had no trouble with any rule."""
+    groups = seen.prometheus.get("/api/v1/rules")["groups"]
+    got = [rule for group in groups for rule in group["rules"]]
+    assert len(got) == len(rules())
+    assert {rule["name"]: rule.get("lastError") for rule in got if rule["health"] != "ok"} == {}
+
+
+@pytest.mark.parametrize("name", sorted({r["record"] for r in rules() if "record" in r}))
+def test_recorded_series_have_data(seen: Seen, name: str) -> None:
+    """A recording rule that gives nothing would make alerts silent for ever."""
+    (expression,) = (rule["expr"] for rule in rules() if rule.get("record") == name)
+    if not behind(expression) & PENDING:
+        assert finite(seen.prometheus.query(name, seen.end))
+
+
+def test_nothing_is_waited_for_any_more(seen: Seen) -> None:
+    """What has data is not pending."""
+    assert [name for name in sorted(PENDING) if seen.prometheus.query(name, seen.end)] == []
+
+
+def test_what_may_be_empty_exists() -> None:
+    """An entry for a panel that was renamed would hide nothing, or the wrong thing."""
+    marks = [name for name, _ in other_expressions()]
+    assert set(EMPTY) <= {str(query) for query in queries()} | set(marks)
+
+
+def test_a_wrong_query_is_refused(seen: Seen) -> None:
+    """The check sees what Prometheus thinks of a query."""
+    with pytest.raises(QueryError, match="parse error"):
+        seen.prometheus.query("sum by (")
