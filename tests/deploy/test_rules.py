@@ -9,11 +9,14 @@ import yaml
 
 from sluice.v1 import error_reason_pb2
 from tests.deploy.files import (
+    DASHBOARDS,
     PROMETHEUS,
     RULE_TESTS,
     RULES,
     RUNBOOKS,
     alerts,
+    dashboard,
+    panels,
     rule_tests,
     rules,
 )
@@ -77,6 +80,15 @@ def test_the_runbook_has_no_other_alerts() -> None:
     """Sections whose alert was renamed or dropped would mislead."""
     headings = re.findall(r"^## (Sluice\w+)$", RUNBOOKS.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(headings) == NAMES
+
+
+def test_the_runbook_names_panels_that_exist() -> None:
+    """What it sends people to look at has that title on some dashboard."""
+    words = " ".join(RUNBOOKS.read_text(encoding="utf-8").split())
+    named = set(re.findall(r"(?<![*\w])\*([A-Z][^*]+)\*(?!\*)", words))
+    titles = {panel["title"] for path in DASHBOARDS for panel in panels(dashboard(path))}
+    assert len(named) > 10
+    assert named <= titles
 
 
 def test_reasons_are_those_of_the_contract() -> None:
