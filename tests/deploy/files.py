@@ -1,5 +1,6 @@
 """Reads what is in `deploy/`: dashboards with their queries, rules, and the rules' tests."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -97,6 +98,7 @@ def other_expressions() -> Iterator[tuple[str, str]]:
                 yield f"{path.stem}: variable {variable['name']}", series
 
 
+@functools.cache
 def rules() -> list[Json]:
     """Return all rules of all files, in order."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in RULES]

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from tests.deploy.files import rules
-from tests.support.promql import labels_of
+from tests.support.promql import labels_of, metrics_of
 
 PENDING = frozenset(
     {
@@ -33,6 +33,9 @@ PENDING = frozenset(
 )
 """Samples that rules and dashboards name before a server serves them; none in a release. Once
 one has data, a test asks for it to be taken out."""
+
+EXEMPLARS = "sluice_calls_total" not in PENDING
+"""Whether a server keeps exemplars, which come together with its other new metrics."""
 
 SUFFIXES = {
     "counter": ("_total",),
@@ -68,3 +71,10 @@ def with_prometheus(known: dict[str, set[str]]) -> dict[str, set[str]]:
         else:
             alerted |= labels | set(rule["labels"])
     return everything | {"ALERTS": alerted | {"alertname", "alertstate"}}
+
+
+def behind(expression: str) -> set[str]:
+    """Return the metrics that an expression is about, those behind recorded ones too."""
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    found = metrics_of(expression)
+    return found.union(*(behind(recorded[name]) for name in found if name in recorded))

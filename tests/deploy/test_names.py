@@ -14,7 +14,7 @@ from tests.deploy.files import (
     rule_tests,
     rules,
 )
-from tests.deploy.served import PENDING, served, with_prometheus
+from tests.deploy.served import PENDING, behind, served, with_prometheus
 from tests.support.configuration import configuration
 from tests.support.promql import labels_of, metrics_of, missing
 from tests.support.server import running
@@ -62,6 +62,14 @@ async def test_legends_and_columns_exist(known: Known) -> None:
             organize = query.panel["transformations"][1]["options"]["renameByName"]
             shown = {name for name in organize if not name.startswith("Value")}
             assert shown == labels, str(query)
+
+
+async def test_every_metric_is_on_a_dashboard() -> None:
+    """Whatever the gateway counts can be looked at."""
+    shown = set[str]().union(*(behind(query.expression) for query in queries()))
+    parts = re.compile("_(bucket|count|sum)$")
+    counted = {parts.sub("", name) for name in await registered() if name.startswith("sluice_")}
+    assert counted <= {parts.sub("", name) for name in shown}
 
 
 async def test_rules_name_what_exists(known: Known) -> None:

@@ -13,10 +13,9 @@ import pytest
 import uvloop
 
 from tests.deploy.files import RULES, Query, other_expressions, queries, rules
-from tests.deploy.served import PENDING
+from tests.deploy.served import EXEMPLARS, PENDING, behind
 from tests.deploy.traffic import Traffic
 from tests.support.prometheus import Prometheus, QueryError, Series, prometheus
-from tests.support.promql import metrics_of
 
 SCRAPE_SECONDS = 0.5
 SCRAPES = 16
@@ -92,13 +91,6 @@ def finite(series: Series) -> bool:
     return any(math.isfinite(float(value)) for _, value in points)
 
 
-def behind(expression: str) -> set[str]:
-    """Return the metrics that an expression is about, those behind recorded ones too."""
-    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
-    found = metrics_of(expression)
-    return found.union(*(behind(recorded[name]) for name in found if name in recorded))
-
-
 @pytest.mark.parametrize("query", queries(), ids=str)
 def test_panels_have_data(seen: Seen, query: Query) -> None:
     """Prometheus takes the query, and knows numbers for it."""
@@ -114,6 +106,19 @@ def test_variables_and_marks_have_data(seen: Seen, name: str, expression: str) -
     _, _, kind = name.partition(": ")
     if f"sluice-overview: {kind}" not in EMPTY and not behind(expression) & PENDING:
         assert found
+
+
+@pytest.mark.parametrize(
+    "query", [query for query in queries() if query.target["exemplar"]], ids=str
+)
+def test_latency_leads_to_traces(seen: Seen, query: Query) -> None:
+    """Panels of single calls' times have exemplars with trace ids."""
+    times = {"start": str(seen.start), "end": str(seen.end)}
+    found = seen.prometheus.get("/api/v1/query_exemplars", query=query.expression, **times)
+    if EXEMPLARS and not behind(query.expression) & PENDING:
+        labels = [exemplar["labels"] for series in found for exemplar in series["exemplars"]]
+        assert labels
+        assert all(len(one["trace_id"]) == 32 for one in labels)
 
 
 def test_rules_are_evaluated(seen: Seen) -> None:

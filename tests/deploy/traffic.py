@@ -1,7 +1,7 @@
 """Traffic with something of everything, in front of a real server that Prometheus scrapes.
 
 Several providers, some of which fail; callers with labels; prices, limits, an account whose
-token is renewed, probes, alerts, a catalogue. What each call has to end with is proved
+token is renewed, probes, alerts, traces, a catalogue. What each call has to end with is proved
 elsewhere: here it only has to happen.
 """
 
@@ -20,6 +20,7 @@ from sluice.v1 import gateway_service_pb2
 from sluice_server.health import rounds, steady
 from tests.deploy.served import PENDING
 from tests.support.client import collect, read_one, request
+from tests.support.collector import collecting
 from tests.support.configuration import API_KEY, Config, configuration
 from tests.support.limited_provider import LimitedProvider, Limits
 from tests.support.openai_stream import (
@@ -116,6 +117,7 @@ class Traffic:
                 "credentials": [{"name": "service", "oauth": oauth}],
             },
         }
+        _, collector = await stack.enter_async_context(collecting())
         host, port = hook.address
         return configuration(
             upstream,
@@ -125,9 +127,10 @@ class Traffic:
             attempts={"max_attempts": 2, "retry_budget": {"share": 0, "least_per_minute": 0}},
             health={"probe_interval_seconds": 0.2},
             alerts={"url": f"http://{host}:{port}/hook", "secret": "webhook-secret-0123456789"},
-            telemetry=(
-                {} if "sluice_label_calls_total" in PENDING else {"counted_labels": ["team"]}
-            ),
+            telemetry={
+                "otlp_endpoint": collector,
+                **({} if "sluice_label_calls_total" in PENDING else {"counted_labels": ["team"]}),
+            },
         )
 
     async def _round(self) -> None:

@@ -129,6 +129,7 @@ def _waiting() -> list[Placed]:
                 "sluice_call_queued_seconds",
                 REPLICAS,
                 unit="s",
+                exemplars=False,
             ),
             8,
             8,

@@ -52,7 +52,12 @@ def rows(expr: str) -> Json:
 
 
 def quantiles(
-    metric: str, selector: str, by: str = "", of: Sequence[float] = (0.5, 0.95, 0.99)
+    metric: str,
+    selector: str,
+    by: str = "",
+    of: Sequence[float] = (0.5, 0.95, 0.99),
+    *,
+    exemplars: bool = True,
 ) -> list[Json]:
     """Return queries for quantiles of a histogram, each for every value of the label `by`."""
     labels = f"le, {by}" if by else "le"
@@ -61,7 +66,7 @@ def quantiles(
             f"histogram_quantile({q}, sum by ({labels}) "
             f"(rate({metric}_bucket{{{selector}}}[$__rate_interval])))",
             f"{{{{{by}}}}} p{q * 100:g}" if by else f"p{q * 100:g}",
-            exemplars=q == max(of),
+            exemplars=exemplars and q == max(of),
         )
         for q in of
     ]
@@ -227,10 +232,18 @@ def bargauge(
     return _panel("bargauge", title, description, queries, defaults=defaults, options=options)
 
 
-def heatmap(title: str, description: str, metric: str, selector: str, *, unit: str) -> Json:
+def heatmap(
+    title: str,
+    description: str,
+    metric: str,
+    selector: str,
+    *,
+    unit: str,
+    exemplars: bool = True,
+) -> Json:
     """Return how a histogram's values spread over time."""
     expr = f"sum by (le) (increase({metric}_bucket{{{selector}}}[$__rate_interval]))"
-    buckets = query(expr, "{{le}}", exemplars=True) | {"format": "heatmap"}
+    buckets = query(expr, "{{le}}", exemplars=exemplars) | {"format": "heatmap"}
     options: Json = {
         "calculate": False,
         "cellGap": 1,

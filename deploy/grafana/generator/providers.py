@@ -280,7 +280,13 @@ def _speed() -> list[Placed]:
             timeseries(
                 "Time between outputs",
                 "Pauses between two pieces of output of one answer.",
-                quantiles("sluice_upstream_output_gap_seconds", P, "provider", (0.5, 0.99)),
+                quantiles(
+                    "sluice_upstream_output_gap_seconds",
+                    P,
+                    "provider",
+                    (0.5, 0.99),
+                    exemplars=False,
+                ),
                 unit="s",
             ),
             8,
