@@ -7,6 +7,7 @@ server is gone, and each query is asked for the time when it was there.
 import math
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -17,9 +18,15 @@ from tests.deploy.served import EXEMPLARS, PENDING, behind
 from tests.deploy.traffic import Traffic
 from tests.support.prometheus import Prometheus, QueryError, Series, prometheus
 
-SCRAPE_SECONDS = 0.5
-SCRAPES = 16
+SCRAPE_SECONDS = 1.0
+"""Also the longest that one scrape may take."""
+SCRAPES = 12
 """As many are waited for: some more than a rate needs, with every kind of call in between."""
+
+STEADY = 'min_over_time(up{job="sluice"}[4s]) == 1'
+"""No scrape has failed for a while."""
+TRAFFIC_SECONDS = 90.0
+"""Longest time for them, on a busy machine."""
 
 EMPTY = {
     "sluice-overview: Alerts that fire A": "an alert takes minutes to fire",
@@ -52,37 +59,39 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     tokens = tmp_path_factory.mktemp("tokens")
     start = time.time()
     servers: list[Prometheus] = []
-    stop = []
 
-    def enough(metrics: str) -> bool:
-        """Scrape until there is enough to see; runs in a thread beside the traffic."""
-        context = prometheus(folder, targets=[metrics], rules=RULES, seconds=SCRAPE_SECONDS)
-        server = context.__enter__()
-        servers.append(server)
-        stop.append(context)
-        while scrapes(server) < SCRAPES:
-            time.sleep(SCRAPE_SECONDS)
-        return True
+    with ExitStack() as stack:
 
-    try:
+        def enough(metrics: str) -> None:
+            """Scrape until there is enough to see; runs in a thread beside the traffic."""
+            server = stack.enter_context(
+                prometheus(folder, targets=[metrics], rules=RULES, seconds=SCRAPE_SECONDS)
+            )
+            servers.append(server)
+            end = time.monotonic() + TRAFFIC_SECONDS
+            while scrapes(server) < SCRAPES or not server.query(STEADY):
+                assert time.monotonic() < end, "Prometheus does not see the traffic"
+                time.sleep(SCRAPE_SECONDS)
+
         uvloop.run(Traffic(tokens).go(enough))
         (server,) = servers
-        yield Seen(server, start, last_scrape(server))
-    finally:
-        for context in stop:
-            context.__exit__(None, None, None)
+        yield Seen(server, start, last_good(server))
 
 
 def scrapes(server: Prometheus) -> int:
     """Return how often the server was scraped, since there was something to see."""
-    found = server.query("count_over_time((sluice_upstream_attempts_total > 0)[1m:500ms])")
+    found = server.query("count_over_time((sluice_upstream_attempts_total > 0)[1m:1s])")
     return min((int(series["value"][1]) for series in found), default=0)
 
 
-def last_scrape(server: Prometheus) -> float:
-    """Return when the last scrape was that got an answer, seconds since the epoch."""
-    (found,) = server.query('max(max_over_time(timestamp(up{job="sluice"} == 1)[1m:100ms]))')
-    return float(found["value"][1])
+def last_good(server: Prometheus) -> float:
+    """Return when it was last well, seconds since the epoch; 0 when it never was.
+
+    That is after some scrapes without a failed one, which would end all series for a moment,
+    and those of recording rules for a moment longer.
+    """
+    found = server.query(f"max(max_over_time(timestamp({STEADY})[1m:100ms]))")
+    return float(found[0]["value"][1]) if found else 0.0
 
 
 def finite(series: Series) -> bool:

@@ -67,13 +67,13 @@ def reply_to(asked: Request) -> Reply:
 
 @dataclass
 class Traffic:
-    """The server and those around it; `go` makes calls until it is told that they suffice."""
+    """The server and those around it; `go` makes calls until `enough` returns."""
 
     folder: Path
     server: RunningServer = field(init=False)
 
-    async def go(self, enough: Callable[[str], bool]) -> None:
-        """Run everything; `enough` is called in a thread with the address of the metrics."""
+    async def go(self, enough: Callable[[str], None]) -> None:
+        """Run everything; `enough` waits in a thread, and is told the address of the metrics."""
         async with AsyncExitStack() as stack, asyncio.timeout(120):
             patched = stack.enter_context(pytest.MonkeyPatch.context())
             patched.setattr(rounds, "ROUND_SECONDS", 0.1)
