@@ -19,7 +19,10 @@ HEALTH_PROBE_VERSION := v0.4.61
 
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
-GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION)
+# Grafana's schema, in a program of our own; by content, as with Node's packages below.
+SCHEMA         := tests/deploy/schema
+GRAFANA_SCHEMA := grafana-schema-$(shell cat $(SCHEMA)/go.mod $(SCHEMA)/main.go 2>/dev/null | cksum | cut -d' ' -f1)
+GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA)
 
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
 LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
@@ -36,7 +39,7 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run clean proto format lock docs lint types layers proto-check docs-check \
+.PHONY: help install run clean proto format lock docs dashboards lint types layers proto-check docs-check \
 	test test-unit test-contract test-e2e faults soak bench \
 	tools litellm redis chromium prometheus node pictures precommit check
 
@@ -107,6 +110,9 @@ docs: $(RUNTIME) ## Write docs/reference from the code
 	$(BIN)/python -m sluice_server.providers.table docs/reference
 	$(BIN)/python -m sluice_server.telemetry.reference docs/reference
 
+dashboards: $(RUNTIME) ## Write deploy/grafana/dashboards from their generator
+	$(BIN)/python -m deploy.grafana.generator
+
 ##@ Judge
 
 lint: $(DEV) ## Check style and formatting
@@ -171,13 +177,13 @@ bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)
 
 ifneq ($(shell command -v go 2>/dev/null),)
-tools: $(GO_TOOLS) ## Build grpcurl and grpc-health-probe into .tools/bin (needs Go)
+tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe and grafana-schema into .tools/bin (needs Go)
 else ifeq ($(CI),true)
 tools:
 	@echo 'Go is missing, and without it the tests would skip what they must prove.' >&2; exit 1
 else
 tools:
-	@echo 'Go is missing: tests that need grpcurl or grpc-health-probe will be skipped.' >&2
+	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe or grafana-schema will be skipped.' >&2
 endif
 
 ifneq ($(shell command -v npm 2>/dev/null),)
@@ -200,7 +206,7 @@ prometheus: $(TOOLS)/bin/promtool ## Get prometheus and promtool into .tools/bin
 
 ##@ Before a commit
 
-precommit: format proto docs ## Everything that rewrites files
+precommit: format proto docs dashboards ## Everything that rewrites files
 
 check: precommit ## precommit, then fail if it changed anything, then test
 	git diff --exit-code
@@ -233,6 +239,12 @@ $(TOOLS)/grpcurl-$(GRPCURL_VERSION):
 $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 	$(call GO_INSTALL,grpc-health-probe) -ldflags '-s -w' \
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
+	@touch $@
+
+$(TOOLS)/$(GRAFANA_SCHEMA):
+	rm -f $(TOOLS)/grafana-schema-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(SCHEMA) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/grafana-schema" .
 	@touch $@
 
 # The machine's own programs, else out of Debian's packages: how is told there.
