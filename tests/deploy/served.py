@@ -5,38 +5,6 @@ from prometheus_client import CollectorRegistry
 from tests.deploy.files import rules
 from tests.support.promql import labels_of, metrics_of
 
-PENDING = frozenset(
-    {
-        "sluice_call_cost_usd_total",
-        "sluice_call_first_output_seconds_bucket",
-        "sluice_call_queued_seconds_bucket",
-        "sluice_call_tokens_total",
-        "sluice_calls_total",
-        "sluice_catalog_age_seconds",
-        "sluice_catalog_fetches_total",
-        "sluice_cost_usd_total",
-        "sluice_credential_attempts_total",
-        "sluice_credential_expiry_timestamp_seconds",
-        "sluice_credential_health",
-        "sluice_credential_refreshes_total",
-        "sluice_label_calls_total",
-        "sluice_label_cost_usd_total",
-        "sluice_label_tokens_total",
-        "sluice_limit",
-        "sluice_limit_remaining",
-        "sluice_limit_reserved",
-        "sluice_limit_utilization_ratio",
-        "sluice_models",
-        "sluice_upstream_output_gap_seconds_bucket",
-        "sluice_waiting_calls",
-    }
-)
-"""Samples that rules and dashboards name before a server serves them; none in a release. Once
-one has data, a test asks for it to be taken out."""
-
-EXEMPLARS = "sluice_calls_total" not in PENDING
-"""Whether a server keeps exemplars, which come together with its other new metrics."""
-
 SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),

@@ -14,9 +14,9 @@ from tests.deploy.files import (
     rule_tests,
     rules,
 )
-from tests.deploy.served import PENDING, behind, served, with_prometheus
+from tests.deploy.served import behind, served, with_prometheus
 from tests.support.configuration import configuration
-from tests.support.promql import labels_of, metrics_of, missing
+from tests.support.promql import labels_of, missing
 from tests.support.server import running
 from tests.support.upstream import Upstream
 
@@ -36,25 +36,16 @@ async def known() -> Known:
     return with_prometheus(await registered())
 
 
-def unknown(expression: str, known: Known) -> list[str]:
-    """Return what does not exist, but for what is still to come."""
-    if metrics_of(expression) & PENDING:
-        return sorted(metrics_of(expression) - PENDING - set(known))
-    return missing(expression, known)
-
-
 async def test_dashboards_name_what_exists(known: Known) -> None:
     """Every metric and label of every panel, annotation and variable."""
     named = [(str(query), query.expression) for query in queries()] + list(other_expressions())
     assert len(named) > 100
-    assert {name: unknown(expr, known) for name, expr in named if unknown(expr, known)} == {}
+    assert {name: missing(expr, known) for name, expr in named if missing(expr, known)} == {}
 
 
 async def test_legends_and_columns_exist(known: Known) -> None:
     """A legend names labels of the result, and a table shows columns that it has."""
     for query in queries():
-        if metrics_of(query.expression) & PENDING:
-            continue
         labels = labels_of(query.expression, known)
         legend = set(re.findall(r"\{\{(\w+)\}\}", query.target["legendFormat"]))
         assert legend <= labels, str(query)
@@ -75,10 +66,8 @@ async def test_every_metric_is_on_a_dashboard() -> None:
 async def test_rules_name_what_exists(known: Known) -> None:
     """Every metric and label of every rule, and of the words of alerts."""
     for rule in rules():
-        assert unknown(rule["expr"], known) == [], rule
+        assert missing(rule["expr"], known) == [], rule
     for alert in alerts():
-        if metrics_of(alert["expr"]) & PENDING:
-            continue
         words = " ".join(alert["annotations"].values())
         named = set(re.findall(r"\$labels\.(\w+)", words))
         assert named <= labels_of(alert["expr"], known), alert["alert"]
@@ -88,7 +77,7 @@ async def test_cases_feed_what_exists(known: Known) -> None:
     """A case about a metric or label that no server has would prove nothing."""
     for case in rule_tests():
         for series in case["input_series"]:
-            assert unknown(series["series"], known) == [], case["name"]
+            assert missing(series["series"], known) == [], case["name"]
 
 
 def test_a_wrong_name_is_found() -> None:

@@ -14,7 +14,6 @@ import pytest
 import uvloop
 
 from tests.deploy.files import RULES, Query, other_expressions, queries, rules
-from tests.deploy.served import EXEMPLARS, PENDING, behind
 from tests.deploy.traffic import Traffic
 from tests.support.prometheus import Prometheus, QueryError, Series, prometheus
 
@@ -104,7 +103,7 @@ def finite(series: Series) -> bool:
 def test_panels_have_data(seen: Seen, query: Query) -> None:
     """Prometheus takes the query, and knows numbers for it."""
     found = seen.ask(query)
-    if str(query) not in EMPTY and not behind(query.expression) & PENDING:
+    if str(query) not in EMPTY:
         assert finite(found), query.expression
 
 
@@ -113,7 +112,7 @@ def test_variables_and_marks_have_data(seen: Seen, name: str, expression: str) -
     """The choices at the top are filled, and annotations can be asked for."""
     found = seen.prometheus.query(expression, seen.end)
     _, _, kind = name.partition(": ")
-    if f"sluice-overview: {kind}" not in EMPTY and not behind(expression) & PENDING:
+    if f"sluice-overview: {kind}" not in EMPTY:
         assert found
 
 
@@ -124,10 +123,9 @@ def test_latency_leads_to_traces(seen: Seen, query: Query) -> None:
     """Panels of single calls' times have exemplars with trace ids."""
     times = {"start": str(seen.start), "end": str(seen.end)}
     found = seen.prometheus.get("/api/v1/query_exemplars", query=query.expression, **times)
-    if EXEMPLARS and not behind(query.expression) & PENDING:
-        labels = [exemplar["labels"] for series in found for exemplar in series["exemplars"]]
-        assert labels
-        assert all(len(one["trace_id"]) == 32 for one in labels)
+    labels = [exemplar["labels"] for series in found for exemplar in series["exemplars"]]
+    assert labels
+    assert all(len(one["trace_id"]) == 32 for one in labels)
 
 
 def test_rules_are_evaluated(seen: Seen) -> None:
@@ -141,14 +139,7 @@ def test_rules_are_evaluated(seen: Seen) -> None:
 @pytest.mark.parametrize("name", sorted({r["record"] for r in rules() if "record" in r}))
 def test_recorded_series_have_data(seen: Seen, name: str) -> None:
     """A recording rule that gives nothing would make alerts silent for ever."""
-    (expression,) = (rule["expr"] for rule in rules() if rule.get("record") == name)
-    if not behind(expression) & PENDING:
-        assert finite(seen.prometheus.query(name, seen.end))
-
-
-def test_nothing_is_waited_for_any_more(seen: Seen) -> None:
-    """What has data is not pending."""
-    assert [name for name in sorted(PENDING) if seen.prometheus.query(name, seen.end)] == []
+    assert finite(seen.prometheus.query(name, seen.end))
 
 
 def test_what_may_be_empty_exists() -> None:

@@ -18,7 +18,6 @@ import pytest
 
 from sluice.v1 import gateway_service_pb2
 from sluice_server.health import rounds, steady
-from tests.deploy.served import PENDING
 from tests.support.client import collect, read_one, request
 from tests.support.collector import collecting
 from tests.support.configuration import API_KEY, Config, configuration
@@ -129,7 +128,7 @@ class Traffic:
             alerts={"url": f"http://{host}:{port}/hook", "secret": "webhook-secret-0123456789"},
             telemetry={
                 "otlp_endpoint": collector,
-                **({} if "sluice_label_calls_total" in PENDING else {"counted_labels": ["team"]}),
+                "counted_labels": ["team"],
             },
         )
 
