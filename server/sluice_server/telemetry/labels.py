@@ -7,12 +7,10 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 OTHER = "_other"
 """Value of what is beyond the bound, and of what nothing confirmed."""
-
-OTHER_MODEL = OTHER
 
 MODELS_PER_PROVIDER = 200
 """Most model labels of one provider; the largest list in use has some 400
@@ -22,6 +20,23 @@ VALUES_PER_KEY = 100
 """Most values of one label of callers: teams and projects of one company, not its customers."""
 
 
+class _Values:
+    """Values of one label."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.known: set[str] = set()
+
+    def of(self, value: str, *, worked: bool) -> str:
+        """Return the value under which a call is counted."""
+        if value in self.known:
+            return value
+        if worked and len(self.known) < self._most:
+            self.known.add(value)
+            return value
+        return OTHER
+
+
 class ModelLabels:
     """Bounds the `model` label: callers choose model names, so any may come.
 
@@ -29,21 +44,21 @@ class ModelLabels:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, set[str]] = {}
+        self._of_provider: dict[str, _Values] = {}
 
     def declare(self, provider: str, models: Collection[str]) -> None:
         """Accept configured names without a call."""
-        self._known.setdefault(provider, set()).update(models)
+        self._values(provider).known.update(models)
 
     def label(self, provider: str, model: str, *, worked: bool) -> str:
         """Return the label for `model`."""
-        known = self._known.setdefault(provider, set())
-        if model in known:
-            return model
-        if worked and len(known) < MODELS_PER_PROVIDER:
-            known.add(model)
-            return model
-        return OTHER_MODEL
+        return self._values(provider).of(model, worked=worked)
+
+    def _values(self, provider: str) -> _Values:
+        values = self._of_provider.get(provider)
+        if values is None:
+            values = self._of_provider[provider] = _Values(MODELS_PER_PROVIDER)
+        return values
 
 
 class CallLabels:
@@ -51,22 +66,12 @@ class CallLabels:
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """`keys`: those that are counted, from the configuration."""
-        self._known: dict[str, set[str]] = {key: set() for key in keys}
+        self._of_key = {key: _Values(VALUES_PER_KEY) for key in keys}
 
-    def of(self, labels: dict[str, str], *, worked: bool) -> list[tuple[str, str]]:
+    def of(self, labels: Mapping[str, str], *, worked: bool) -> list[tuple[str, str]]:
         """Return the keys and values under which a call with these labels is counted."""
-        if not labels or not self._known:
-            return []
         return [
-            (key, self._value(known, labels[key], worked=worked))
-            for key, known in self._known.items()
+            (key, values.of(labels[key], worked=worked))
+            for key, values in self._of_key.items()
             if key in labels
         ]
-
-    def _value(self, known: set[str], value: str, *, worked: bool) -> str:
-        if value in known:
-            return value
-        if worked and len(known) < VALUES_PER_KEY:
-            known.add(value)
-            return value
-        return OTHER

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sluice.v1 import metrics_pb2, usage_pb2
 from sluice_server.telemetry.call import AttemptRecord, Outcome
-from sluice_server.telemetry.labels import MODELS_PER_PROVIDER, OTHER_MODEL, ModelLabels
+from sluice_server.telemetry.labels import MODELS_PER_PROVIDER, OTHER, ModelLabels
 from sluice_server.telemetry.latency import RELATIVE_ERROR, Latency
 from sluice_server.telemetry.recorder import Recorder
 from sluice_server.telemetry.stats import CallStats, Moment
@@ -153,17 +153,17 @@ def test_labels_of_models_are_bounded() -> None:
     labels.declare("p", ["known"])
 
     assert labels.label("p", "known", worked=False) == "known"
-    assert labels.label("p", "guess", worked=False) == OTHER_MODEL
+    assert labels.label("p", "guess", worked=False) == OTHER
     assert labels.label("p", "guess", worked=True) == "guess"
     assert labels.label("p", "guess", worked=False) == "guess"
-    assert labels.label("q", "guess", worked=False) == OTHER_MODEL
+    assert labels.label("q", "guess", worked=False) == OTHER
     found = {labels.label("p", f"m{number}", worked=True) for number in range(1000)}
     assert len(found) == MODELS_PER_PROVIDER - 2 + 1
-    assert OTHER_MODEL in found
+    assert OTHER in found
 
 
 def test_unknown_models_share_one_statistic() -> None:
     """A thousand invented names do not make a thousand rows."""
     records = [AttemptRecord("p", f"m{n}", "", Outcome.ERROR, "X") for n in range(1000)]
 
-    assert set(recorded(records).models()) == {("p", OTHER_MODEL)}
+    assert set(recorded(records).models()) == {("p", OTHER)}

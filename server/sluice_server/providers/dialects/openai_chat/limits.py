@@ -118,18 +118,7 @@ def _compatible(headers: Mapping[str, str], now: float) -> Buckets:
     found = openai_limits(headers, now=now)
     # Few do, and this is asked of every answer.
     if any(name.endswith(_WINDOW_ENDINGS) for name in headers):
-        found += _buckets(
-            _bucket(
-                headers,
-                now,
-                unit,
-                f"{name}-{window}",
-                seconds,
-                duration(headers.get(f"x-ratelimit-reset-{name}-{window}")),
-            )
-            for name, unit in _PLAIN_UNITS
-            for window, seconds in _NAMED_WINDOWS
-        )
+        found += _windowed(headers, now, duration)
     return found
 
 
@@ -145,6 +134,13 @@ def _groq(headers: Mapping[str, str], now: float) -> Buckets:
 
 def _cerebras(headers: Mapping[str, str], now: float) -> Buckets:
     """Requests and tokens per window in the name; resets in seconds (`cerebras.md` section 5)."""
+    return _windowed(headers, now, number)
+
+
+def _windowed(
+    headers: Mapping[str, str], now: float, read: Callable[[str | None], float | None]
+) -> Buckets:
+    """Return what is stated under names with windows; `read` tells the seconds until a reset."""
     return _buckets(
         _bucket(
             headers,
@@ -152,7 +148,7 @@ def _cerebras(headers: Mapping[str, str], now: float) -> Buckets:
             unit,
             f"{name}-{window}",
             seconds,
-            number(headers.get(f"x-ratelimit-reset-{name}-{window}")),
+            read(headers.get(f"x-ratelimit-reset-{name}-{window}")),
         )
         for name, unit in _PLAIN_UNITS
         for window, seconds in _NAMED_WINDOWS
