@@ -1,7 +1,9 @@
 """Who called, for what, at what cost, and how near the limits are."""
 
 import asyncio
+import re
 import time
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.support.configuration import CREDENTIAL, PROVIDER, Config, configurat
 from tests.support.openai_stream import DONE, answer, failure, finish, models, role, text, usage
 from tests.support.replies import Close, Gate, Reply, sse
 from tests.support.server import RunningServer, running
+from tests.support.tools import tool
 from tests.support.upstream import Upstream
 
 PRICES = {"test-model": {"input": 2, "output": 10}}
@@ -296,6 +299,25 @@ async def test_pauses_between_output(upstream: Upstream) -> None:
     assert 1 <= total(samples, f"{gaps}_count", provider=PROVIDER) <= 2
     assert total(samples, f"{gaps}_bucket", provider=PROVIDER, le="+Inf") >= 1
     assert total(samples, f"{gaps}_sum", provider=PROVIDER) >= paused
+
+
+async def test_the_page_is_as_prometheus_wants_it(upstream: Upstream) -> None:
+    """Names, units, types and helps pass Prometheus' own lint."""
+    upstream.reply(counted())
+    async with running(priced(upstream)) as server:
+        await collect(server.stub.Generate(labelled({"team": "red"}), metadata=SHOP))
+        page = (await get(server.metrics, "/metrics"))[1]
+    ours = "".join(
+        line
+        for line in page.splitlines(keepends=True)
+        # Names of the libraries' own metrics are theirs.
+        if not re.match(r"(# \w+ )?(python|process)_", line)
+    )
+    checked = await asyncio.create_subprocess_exec(
+        *(tool("promtool"), "check", "metrics"), stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await checked.communicate(ours.encode())
+    assert (checked.returncode, said.decode()) == (0, "")
 
 
 async def test_figures_point_to_traces(upstream: Upstream) -> None:
