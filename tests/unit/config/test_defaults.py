@@ -77,6 +77,7 @@ DEFAULTS: Mapping[str, object] = {
     "telemetry.otlp_metrics": True,
     "telemetry.service_name": None,
     "telemetry.sampler": "parentbased_traceidratio",
+    "telemetry.counted_labels": (),
     "telemetry.sample_ratio": 1,
     "telemetry.stability_opt_in": (),
     "telemetry.capture_content": "off",

@@ -44,7 +44,7 @@ class Caller:
 def runner() -> RpcRunner:
     """Return a runner whose other parts do nothing."""
     tracing = Mock()
-    tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="")
+    tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="", exemplar="")
     callers = Mock()
     callers.identify.return_value = ""
     return RpcRunner(callers=callers, ledger=Mock(), tracing=tracing, max_wait_seconds=60.0)
