@@ -86,6 +86,13 @@ async def test_the_page_counts_calls_attempts_and_tokens(
     assert total(samples, "sluice_active_streams") == 0
 
 
+async def test_rare_events_begin_at_zero(server: RunningServer) -> None:
+    """Prometheus sees an increase only of what was there before it."""
+    samples = await server.scrape()
+    for name in ("sluice_circuit_openings_total", "sluice_retries_refused_total"):
+        assert samples[name, frozenset({("provider", "up")})] == 0
+
+
 async def test_labels_are_bounded(server: RunningServer, upstream: Upstream) -> None:
     """Names that callers make up never become labels."""
     for number in range(20):

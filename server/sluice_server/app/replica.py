@@ -134,6 +134,7 @@ class App:
         sharing = open_state(configured.state, stack, self._sharing_changed)
         headroom = Headroom()
         providers, prices = await self._upstreams(sharing, headroom)
+        self.metrics.expect(providers)
         self._ward = self._build_health(providers)
         own, known = OwnLimits(configured), Known()
         limits = RateLimits(

@@ -7,6 +7,8 @@ bounded in all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -97,6 +99,15 @@ class Metrics:
         self.log_lines_lost = self._counter(
             names.LOG_LINES_LOST, "Log lines dropped since nobody took them."
         )
+
+    def expect(self, providers: Iterable[str]) -> None:
+        """Show counters of these providers from the start.
+
+        One that appears with its first event has no increase that Prometheus could see.
+        """
+        for provider in providers:
+            self.circuit_openings.labels(provider)
+            self._retries_refused.labels(provider)
 
     def retry_refused(self, provider: str) -> None:
         """Count a further attempt for which there was no budget."""

@@ -87,7 +87,9 @@ class Stage:
                 answer.messages.append(message)
         except grpc.aio.AioRpcError as error:
             failure = failure_of(error, answer)
-        return Outcome(answer, failure, tuple(self._upstream.requests[before:]))
+        # Lists that failed are asked for again meanwhile.
+        turns = [one for one in self._upstream.requests[before:] if one.method == "POST"]
+        return Outcome(answer, failure, tuple(turns))
 
     def list_models(self, exchange: Exchange, provider: str) -> tuple[list[str], str]:
         """Return the ids that ListModels shows for a recorded list, and why there are none.
@@ -166,6 +168,7 @@ def _configuration(providers: Mapping[str, str], upstream: Upstream) -> dict[str
         "attempts": {"max_attempts": 1},
         # Failures are played one after the other, and each is to be asked for.
         "breakers": {"enabled": False},
+        "health": {"probe_interval_seconds": None},
         "telemetry": {"log_format": "json", "log_level": "error"},
     }
 
