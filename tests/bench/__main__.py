@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--recording",
         action="store_true",
-        help="measure what metrics and a hundredth of the traces cost, beside Sluice without them",
+        help="measure what share of a call metrics and a hundredth of the traces take",
     )
     arguments.add_argument("--rounds", type=positive, default=9)
     arguments.add_argument("--calls", type=positive, help="per round and server")
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _servers(options: argparse.Namespace) -> tuple[ServerName, ...]:
     if options.recording:
-        return ("silent", "recording")
+        return ("recording",)
     return (options.only,) if options.only else ("floor", "sluice")
 
 

@@ -57,6 +57,8 @@ def render(results: Results, *, markdown: bool) -> str:
         title = describe_scenario(samples[0], max(sample.round for sample in samples))
         blocks.append(f"{title}\n\n{_markdown(rows) if markdown else _aligned(rows)}")
         blocks.extend(remarks(samples))
+    if results.recording:
+        blocks.append(describe_recording(results.recording))
     return "\n\n".join(blocks)
 
 
@@ -66,6 +68,7 @@ def to_json(results: Results) -> str:
         "machine": describe_machine(results),
         "idle_mib": results.idle_mib,
         "samples": [asdict(sample) for sample in results.samples],
+        "recording": results.recording,
     }
     return json.dumps(document, indent=1) + "\n"
 
@@ -90,6 +93,15 @@ def describe_scenario(sample: Sample, rounds: int) -> str:
     return (
         f"{sample.scenario.capitalize()}: {TOKENS} tokens, {manner[sample.scenario]}; "
         f"{sample.concurrency} calls in flight; rounds: {rounds}, of {sample.calls:,} calls each"
+    )
+
+
+def describe_recording(tally: dict[str, float]) -> str:
+    """Say what recording took of a call."""
+    part, whole = tally["recording_us"], tally["whole_us"]
+    return (
+        f"Recording, clocks included: {part:.0f} us of {whole:,.0f} us of CPU time per call, "
+        f"{part / whole:.1%}, over {tally['calls']:,.0f} calls."
     )
 
 

@@ -92,6 +92,8 @@ class Results:
     idle_mib: dict[ServerName, float]
     """Resident memory after the start, before the first call."""
     samples: list[Sample]
+    recording: dict[str, float]
+    """Calls, and microseconds of recording and in all for each; empty unless it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ def run(settings: Settings, progress: Callable[[str], None]) -> Results:
                 f"{scenario} {number}/{settings.rounds} {each.name}: "
                 f"{sample.cpu_us_per_call:,.0f} us CPU per call"
             )
-    return Results(cores, idle, samples)
+    recording = next((each.tally for each in servers if each.tally), {})
+    return Results(cores, idle, samples, recording)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

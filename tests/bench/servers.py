@@ -5,6 +5,7 @@ in the run's folder, and what it wrote last is quoted when it fails. What is don
 running servers is decided in `run`.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,8 +22,8 @@ from tests.bench.measure import choose_cores, pinned
 from tests.bench.plan import PROVIDER, UPSTREAM_MODEL
 from tests.bench.verify import Shape
 
-ServerName = Literal["floor", "sluice", "silent", "recording"]
-"""`silent` is Sluice without its figures, `recording` with them and a hundredth of its traces."""
+ServerName = Literal["floor", "sluice", "recording"]
+"""`recording` is Sluice with clocks at what it records, a hundredth of its traces among it."""
 
 SAMPLED: Final = 0.01
 """Share of traces that `recording` exports."""
@@ -44,6 +45,8 @@ class Server:
     shape: Shape
     pid: int
     port: int
+    tally: dict[str, float] = field(default_factory=dict)
+    """What recording took; filled when the server ends."""
 
 
 def environment() -> dict[str, str]:
@@ -77,15 +80,20 @@ def server(
     port, health_port, metrics_port = _free_ports(3)
     config = folder / f"{name}.yaml"
     text = _config(upstream_port, port, health_port, metrics_port)
+    program, tally = ["sluice_server"], folder / "tally.json"
+    running: Server | None = None
     with ExitStack() as stack:
         if name == "recording":
             text += _traced(stack.enter_context(_collector(folder)))
+            program = ["tests.bench.recording", str(tally)]
         config.write_text(text)
-        program = "tests.bench.silent" if name == "silent" else "sluice_server"
-        module = [program, "serve", "--config", str(config)]
+        module = [*program, "serve", "--config", str(config)]
         process = stack.enter_context(_process(module, cores, log, announces=False))
         _wait_until_listening(process, port, log)
-        yield Server(name, "events", process.pid, port)
+        running = Server(name, "events", process.pid, port)
+        yield running
+    if tally.exists():
+        running.tally.update(json.loads(tally.read_text()))
 
 
 @contextmanager
