@@ -236,6 +236,12 @@ def sampler(telemetry: settings.Telemetry) -> Sampler:
     return ParentBased(own) if kind != telemetry.sampler else own
 
 
+def sampled_share(telemetry: settings.Telemetry) -> float:
+    """Return which share of new traces that sampler records, 0 to 1."""
+    kind = telemetry.sampler.removeprefix("parentbased_")
+    return {"always_on": 1.0, "always_off": 0.0}.get(kind, telemetry.sample_ratio)
+
+
 def _insecure(endpoint: str) -> bool:
     return endpoint.startswith("http://")
 

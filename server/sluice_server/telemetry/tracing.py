@@ -32,6 +32,7 @@ from sluice_server.telemetry.conventions import (
 )
 from sluice_server.telemetry.propagation import Context, context_in, trace_id_of
 from sluice_server.telemetry.redaction import Redactor
+from sluice_server.telemetry.roots import Roots
 
 SHORTEST_WAIT = 0.001
 """Seconds below which nobody calls it waiting."""
@@ -46,7 +47,7 @@ class TraceScope:
 
     span: trace.Span
     headers: Context = ()
-    """The caller's context, for when nothing is recorded here."""
+    """What goes to the upstream where nothing is recorded here: mostly the caller's context."""
 
     @property
     def recorded(self) -> bool:
@@ -98,6 +99,7 @@ class Tracing:
         conventions: Conventions | None = None,
         capture: Capture | None = None,
         outlet: otlp.Outlet | None = None,
+        roots: Roots | None = None,
     ) -> None:
         """Prepare.
 
@@ -106,12 +108,14 @@ class Tracing:
             conventions: Which names are used; the older ones by default.
             capture: Makes attributes of content; None: none is captured.
             outlet: Where spans go, to know what was lost.
+            roots: Decides about new traces; the provider must have it too.
         """
         self._provider = provider
         self._tracer = provider.get_tracer("sluice") if provider else None
         self._conventions = conventions or Conventions()
         self._capture = capture
         self._outlet = outlet
+        self._roots = roots
         self._server: tuple[str, int] | None = None
         self._rpcs: dict[str, Attributes] = {}
 
@@ -141,6 +145,10 @@ class Tracing:
         headers = context_in(metadata)
         if self._tracer is None:
             return TraceScope(trace.INVALID_SPAN, headers)
+        if not headers and self._roots is not None:
+            unsampled = self._roots.unsampled()
+            if unsampled is not None:
+                return TraceScope(trace.INVALID_SPAN, unsampled)
         known = self._rpcs.get(method)
         if known is None:
             known = self._conventions.rpc(_SERVICE, method, self._server)
@@ -279,7 +287,7 @@ class Tracing:
 
     def upstream_headers(self, scope: TraceScope, span: trace.Span) -> Context:
         """Return the trace context for the upstream request."""
-        if self._tracer is None:
+        if self._tracer is None or scope.headers:
             return scope.headers
         carrier: dict[str, str] = {}
         parent = span if span.get_span_context().is_valid else scope.span
@@ -352,8 +360,10 @@ def configure(telemetry: settings.Telemetry, *, instance: str, version: str) -> 
     outlet = otlp.outlet(telemetry.otlp_endpoint)
     if outlet is None:
         return Tracing(None)
+    roots = Roots(otlp.sampled_share(telemetry))
     provider = TracerProvider(
         sampler=otlp.sampler(telemetry),
+        id_generator=roots,
         resource=otlp.resource(telemetry, instance=instance, version=version),
         # Its own atexit hook would run after the event loop's.
         shutdown_on_exit=False,
@@ -369,6 +379,7 @@ def configure(telemetry: settings.Telemetry, *, instance: str, version: str) -> 
         conventions=Conventions(telemetry.stability_opt_in),
         capture=capture,
         outlet=outlet,
+        roots=roots,
     )
 
 
