@@ -109,6 +109,7 @@ def _traced(port: int) -> str:
 telemetry:
   otlp_endpoint: http://127.0.0.1:{port}
   sample_ratio: {SAMPLED}
+  otlp_metrics: false  # a second export of the same figures, for those who want it
 """
 
 

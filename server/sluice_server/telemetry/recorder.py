@@ -77,7 +77,7 @@ class Recorder:
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count how an upstream call ended."""
         provider, credential = record.provider, record.credential
-        _of(self.upstreams, (provider, credential, "")).running -= 1
+        self.upstreams[provider, credential, ""].running -= 1
         worked = record.outcome is Outcome.SUCCESS
         model = self._models.label(provider, record.model, worked=worked)
         _of(self.upstreams, (provider, credential, model)).ended(record, self._now())

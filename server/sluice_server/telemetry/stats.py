@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluice.v1 import metrics_pb2, usage_pb2
 from sluice_server.telemetry.call import Ended, Outcome
@@ -16,8 +16,7 @@ from sluice_server.telemetry.latency import Latency
 from sluice_server.telemetry.recent import Recent
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Now, by both clocks."""
 
     wall: float
