@@ -119,6 +119,18 @@ def _to_json(event: object, **_options: object) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
+_GRPC = "grpc._cython.cygrpc"
+_GONE = "ExecuteBatchError raised in core by servicer method"
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """Leave out that a status could not be sent since the caller was gone at that moment.
+
+    gRPC logs it as an error; the line of the call says how it ended.
+    """
+    return not str(record.msg).startswith(_GONE)
+
+
 def _adopt_libraries(level: str) -> None:
     """Send what libraries log through the same lines, warnings and above."""
 
@@ -138,6 +150,7 @@ def _adopt_libraries(level: str) -> None:
                 **plain.exception_of(record.exc_info),
             )
 
+    logging.getLogger(_GRPC).addFilter(_matters)
     logging.basicConfig(
         handlers=[Adopt()], level=max(logging.WARNING, getattr(logging, level.upper())), force=True
     )
