@@ -58,7 +58,7 @@ def _limit(bucket: rate_limit_pb2.RateLimitBucket) -> LimitRow:
 
 
 def _credentials(pools: Mapping[str, Pool], recorder: Recorder) -> list[CredentialRow]:
-    used, now = recorder.credentials(), time.time()
+    used, now = {key[:2] for key in recorder.upstreams}, time.time()
     rows: list[CredentialRow] = []
     for provider, pool in pools.items():
         for credential in pool.credentials:

@@ -123,12 +123,14 @@ _GRPC = "grpc._cython.cygrpc"
 _GONE = "ExecuteBatchError raised in core by servicer method"
 
 
-def _matters(record: logging.LogRecord) -> bool:
-    """Leave out that a status could not be sent since the caller was gone at that moment.
+def _play_down(record: logging.LogRecord) -> bool:
+    """Make it a matter of debugging that a status could not be sent: its caller was gone.
 
     gRPC logs it as an error; the line of the call says how it ended.
     """
-    return not str(record.msg).startswith(_GONE)
+    if str(record.msg).startswith(_GONE):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return True
 
 
 def _adopt_libraries(level: str) -> None:
@@ -150,7 +152,7 @@ def _adopt_libraries(level: str) -> None:
                 **plain.exception_of(record.exc_info),
             )
 
-    logging.getLogger(_GRPC).addFilter(_matters)
+    logging.getLogger(_GRPC).addFilter(_play_down)
     logging.basicConfig(
         handlers=[Adopt()], level=max(logging.WARNING, getattr(logging, level.upper())), force=True
     )

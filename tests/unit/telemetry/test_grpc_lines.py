@@ -1,17 +1,19 @@
-"""What gRPC logs of callers who are gone is left out, and nothing else of it."""
+"""What gRPC logs of callers who are gone is for debugging, and nothing else of it."""
 
 import logging
 
 import pytest
 
-from sluice_server.telemetry.logs import _GONE, _GRPC, _matters
+from sluice_server.telemetry.logs import _GONE, _GRPC, _play_down
 
 
 @pytest.mark.parametrize(
-    ("message", "kept"), [(f"{_GONE} [%s]", False), ("Unexpected [%s] raised", True)]
+    ("message", "level"),
+    [(f"{_GONE} [%s]", logging.DEBUG), ("Unexpected [%s] raised", logging.ERROR)],
 )
-def test_only_the_lost_status_is_left_out(message: str, kept: bool) -> None:
-    """Other errors of the library are still told."""
+def test_only_the_lost_status_is_played_down(message: str, level: int) -> None:
+    """It is still told to whoever looks for it; other errors of the library stay errors."""
     record = logging.LogRecord(_GRPC, logging.ERROR, "", 0, message, ("/method",), None)
 
-    assert _matters(record) is kept
+    assert _play_down(record)
+    assert record.levelno == level
