@@ -1,6 +1,7 @@
 # Sluice's tasks; `make help` lists them. Everything is pinned: Python packages
 # by requirements*.lock, Go tools by the versions below, Node packages by the
-# package-lock.json beside the tests that use them.
+# package-lock.json beside the tests that use them, and what a client needs by
+# the locks and the `client.mk` in its folder.
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -31,6 +32,18 @@ NODE := tests/e2e/node
 # By content: a fresh checkout of the same lock is no reason to install again.
 NODE_PACKAGES := node-packages-$(shell cat $(NODE)/package.json $(NODE)/package-lock.json 2>/dev/null | cksum | cut -d' ' -f1)
 
+# The languages of clients/. Each folder has a `client.mk` that names in
+# TOOLCHAIN_<language> the programs it needs of this machine, in
+# GENERATED_<language> the folder of its generated code, and how to do what is
+# asked of every language below: proto, build, lint and test.
+LANGUAGES := python go typescript java rust
+include $(LANGUAGES:%=clients/%/client.mk)
+runs_here = $(if $(strip $(foreach it,$(TOOLCHAIN_$(1)),$(if $(shell command -v $(it) 2>/dev/null),,$(it)))),,$(1))
+PRESENT   := $(foreach language,$(LANGUAGES),$(call runs_here,$(language)))
+MISSING   := $(filter-out $(PRESENT),$(LANGUAGES))
+# Where `make proto` writes: the tree, or what is to be compared with it.
+OUT       ?= .
+
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 
@@ -41,6 +54,8 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs dashboards lint types layers proto-check docs-check \
 	test test-unit test-contract test-e2e faults soak bench \
+	languages clients lint-clients test-clients \
+	$(foreach task,proto build lint test,$(LANGUAGES:%=$(task)-%)) \
 	tools litellm redis chromium prometheus node pictures precommit check
 
 help:
@@ -61,19 +76,7 @@ clean: ## Remove everything that these tasks made
 
 ##@ Write
 
-# protoc writes an empty stub module for every file without a service; only
-# those with one are kept.
-define generate
-	$(BIN)/buf build -o /dev/null
-	rm -f clients/python/sluice/v1/*_pb2*
-	$(BIN)/buf generate
-	cp proto/sluice/v1/service_config.json clients/python/sluice/v1/
-	for module in `grep -L '^service ' proto/sluice/v1/*.proto | sed -e 's|^proto/||' -e 's|\.proto$$||'`; do \
-		rm -f clients/python/$${module}_pb2_grpc.py*; done
-endef
-
-proto: $(DEV) ## Generate the stubs from proto/, and copy the service config
-	$(generate)
+proto: $(PRESENT:%=proto-%) languages ## Generate all clients' stubs from proto/, and copy the service config
 
 format: $(DEV) ## Format Python and proto files
 	$(BIN)/ruff check --fix-only --quiet
@@ -125,18 +128,17 @@ types: $(DEV) ## Check types
 layers: $(DEV) ## Check who imports whom
 	$(BIN)/lint-imports
 
-# Stubs are generated in a copy, so that the check says the same whether or not
+# Stubs are generated elsewhere, so that the check says the same whether or not
 # the tree is committed.
 proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compatibility with main
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
-	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
-	mkdir -p "$$copy/clients/python"; \
-	cp -R Makefile buf.yaml buf.gen.yaml proto "$$copy"; \
-	ln -s "$(CURDIR)/$(VENV)" "$$copy/$(VENV)"; \
-	$(MAKE) --silent --no-print-directory -C "$$copy" --assume-old=$(DEV) proto; \
-	diff -r -u -x __init__.py -x __pycache__ clients/python/sluice/v1 "$$copy/clients/python/sluice/v1" || \
-		{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }
+	@set -e; out=`mktemp -d`; trap 'rm -rf "$$out"' EXIT; \
+	$(MAKE) --silent --no-print-directory --assume-old=$(DEV) proto OUT="$$out"; \
+	for folder in $(foreach language,$(PRESENT),$(GENERATED_$(language))); do \
+		diff -r -u -x __init__.py -x __pycache__ "$$folder" "$$out/$$folder" || \
+			{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }; \
+	done
 	@set -e; base='$(BREAKING_BASE)'; \
 	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2>/dev/null; then \
 		echo 'No earlier contract, so nothing can be broken.'; exit 0; fi; \
@@ -154,11 +156,26 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
-test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check lint-clients clients ## Everything that can be tested here, set-up included
 	$(BIN)/pytest $(ARGS)
+	@$(MAKE) --silent --no-print-directory test-clients
 
 test-unit: $(DEV) redis ## Tests of single rooms
 	$(BIN)/pytest tests/unit $(ARGS)
+
+clients: $(PRESENT:%=build-%) languages ## Build the clients of all languages, their examples and conformance programs
+
+lint-clients: $(PRESENT:%=lint-%) languages ## Check style and types of the clients, each by its language's tools
+
+test-clients: $(PRESENT:%=test-%) languages ## Each client's own tests, in its language
+
+# Said before and after everything else, so that nobody overlooks it.
+languages:
+ifneq ($(MISSING),)
+	@for language in $(MISSING); do \
+		echo "!!! $$language: no toolchain here; its client is NOT built, checked or tested." >&2; done
+	@[ "$$CI" != true ]
+endif
 
 test-contract: $(DEV) ## Promises that hold for all dialects, errors, settings
 	$(BIN)/pytest tests/contract $(ARGS)
