@@ -33,8 +33,8 @@ fn figures(completed: &Completed) -> String {
     let usage = completed.usage.unwrap_or_default();
     let tokens = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
     let cost = completed.cost.as_ref().map(|cost| {
-        let dollars = cost.usd_nanos as f64 / 1e9;
-        format!("${dollars:.6}")
+        let millionths = (cost.usd_nanos + 500) / 1000;
+        format!("${}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
     });
     format!(
         "{} tokens in, {} out, {}",

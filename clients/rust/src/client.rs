@@ -135,7 +135,7 @@ impl Client {
     }
 
     /// Asks gRPC's health service about the whole gateway (`""`) or a part of it, such as
-    /// `provider/openai`. One that it does not know is an error, NOT_FOUND.
+    /// `provider/openai`. One that it does not know is an error, `NOT_FOUND`.
     pub async fn health(&self, service: impl Into<String>) -> Result<ServingStatus, Error> {
         let request = HealthCheckRequest {
             service: service.into(),

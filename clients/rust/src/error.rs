@@ -122,7 +122,7 @@ impl From<Status> for Error {
         Self(Box::new(Details {
             status: code(&status),
             reason: info.reason,
-            message: message(&status),
+            message: with_causes(status.message(), status.source()),
             retry_delay: status
                 .get_details_retry_info()
                 .and_then(|it| it.retry_delay),
@@ -211,14 +211,14 @@ pub(crate) fn code(status: &Status) -> Code {
 
 /// Whether an error of this type is among the causes of a status.
 pub(crate) fn caused_by<E: StdError + 'static>(status: &Status) -> bool {
-    causes(status).any(<dyn StdError>::is::<E>)
+    causes(status.source()).any(<dyn StdError>::is::<E>)
 }
 
-/// Returns the message with its causes, which tonic leaves out: "transport error" alone
+/// Returns a message with its causes, which tonic leaves out: "transport error" alone
 /// helps nobody.
-fn message(status: &Status) -> String {
-    let mut text = status.message().to_owned();
-    for cause in causes(status).map(ToString::to_string) {
+pub(crate) fn with_causes(message: &str, cause: Option<&(dyn StdError + 'static)>) -> String {
+    let mut text = message.to_owned();
+    for cause in causes(cause).map(ToString::to_string) {
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(": ");
@@ -229,6 +229,8 @@ fn message(status: &Status) -> String {
     text
 }
 
-fn causes(status: &Status) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(status.source(), |&cause| cause.source())
+fn causes<'a>(
+    first: Option<&'a (dyn StdError + 'static)>,
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(first, |&cause| cause.source())
 }

@@ -21,6 +21,7 @@ pub mod v1 {
 }
 
 mod service_config {
+    #![allow(clippy::pedantic)]
     include!("generated/service_config.rs");
 }
 

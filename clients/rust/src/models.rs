@@ -14,7 +14,8 @@ pub struct Models {
     client: Client,
     /// What to ask for next; `None` after the last page.
     next: Option<ListModelsRequest>,
-    models: VecDeque<Model>,
+    /// What is left of the page that was fetched last.
+    page: VecDeque<Model>,
 }
 
 impl Models {
@@ -26,7 +27,7 @@ impl Models {
         Self {
             client,
             next: Some(next),
-            models: VecDeque::new(),
+            page: VecDeque::new(),
         }
     }
 
@@ -41,7 +42,7 @@ impl Models {
     /// Returns the next model; `None` after the last one, and after an error.
     pub async fn next(&mut self) -> Option<Result<Model, Error>> {
         loop {
-            if let Some(model) = self.models.pop_front() {
+            if let Some(model) = self.page.pop_front() {
                 return Some(Ok(model));
             }
             let request = self.next.take()?;
@@ -49,7 +50,7 @@ impl Models {
                 Ok(page) => page,
                 Err(error) => return Some(Err(error)),
             };
-            self.models = page.models.into();
+            self.page = page.models.into();
             if !page.next_page_token.is_empty() {
                 self.next = Some(ListModelsRequest {
                     page_token: page.next_page_token,

@@ -1,11 +1,13 @@
 //! How a client is set up.
 
+use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use crate::error::with_causes;
 use crate::target::Target;
 
 /// Silence on a connection with calls on it after which the client pings the server, so
@@ -91,7 +93,7 @@ impl Options {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", target.authority()))
             .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
-            .map_err(ConnectError::new)?
+            .map_err(|error| ConnectError::caused(&error))?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_TIME)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
@@ -99,7 +101,7 @@ impl Options {
         if let Some(tls) = self.tls {
             endpoint = endpoint
                 .tls_config(tls.config()?)
-                .map_err(ConnectError::new)?;
+                .map_err(|error| ConnectError::caused(&error))?;
         }
         Ok(match self.adjust {
             Some(adjust) => adjust(endpoint),
@@ -123,8 +125,12 @@ impl Tls {
 }
 
 impl ConnectError {
-    pub(crate) fn new(message: impl ToString) -> Self {
-        Self(message.to_string())
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    fn caused(error: &tonic::transport::Error) -> Self {
+        Self(with_causes(&error.to_string(), error.source()))
     }
 }
 

@@ -84,19 +84,19 @@ impl<'a> Tries<'a> {
     pub(crate) fn next(&mut self, status: &Status) -> Option<Duration> {
         self.made += 1;
         let retryable = RETRYABLE_STATUS_CODES.contains(&error::code(status));
-        let pushback = pushback(status);
-        // What a server says not to try again counts like what is not worth it.
-        let counted = retryable || pushback == Some(None);
-        let allowed = !counted || self.throttle.failed();
-        if !retryable || !allowed || self.made >= self.allowed {
+        let pushback = Pushback::of(status);
+        let counts = retryable || pushback == Pushback::Stop;
+        let throttled = counts && !self.throttle.failed();
+        if !retryable || throttled || self.made >= self.allowed {
             return None;
         }
         match pushback {
-            Some(told) => {
+            Pushback::Stop => None,
+            Pushback::Wait(wait) => {
                 self.backoffs = 0;
-                told
+                Some(wait)
             }
-            None => {
+            Pushback::Absent => {
                 let wait = backoff(self.backoffs);
                 self.backoffs += 1;
                 Some(wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * random()))
@@ -105,12 +105,22 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// Returns what the server said of another try: nothing, that there shall be none, or the
-/// wait before it.
-fn pushback(status: &Status) -> Option<Option<Duration>> {
-    let value = status.metadata().get(PUSHBACK)?;
-    let milliseconds = value.to_str().ok().and_then(|text| text.parse().ok());
-    Some(milliseconds.map(Duration::from_millis))
+/// What a server said of another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pushback {
+    Absent,
+    Wait(Duration),
+    Stop,
+}
+
+impl Pushback {
+    fn of(status: &Status) -> Self {
+        let Some(value) = status.metadata().get(PUSHBACK) else {
+            return Self::Absent;
+        };
+        let milliseconds = value.to_str().ok().and_then(|text| text.parse().ok());
+        milliseconds.map_or(Self::Stop, |it| Self::Wait(Duration::from_millis(it)))
+    }
 }
 
 /// Returns the wait before a try, without its jitter.

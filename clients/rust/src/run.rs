@@ -15,7 +15,9 @@ use crate::error::Error;
 use crate::function::{self, BoxError, Function};
 use crate::messages::message;
 use crate::stream::Stream;
-use crate::v1::{Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall};
+use crate::v1::{
+    ArgumentsCheck, Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall, part::Kind,
+};
 
 /// Turns of a run unless it is told otherwise.
 const MAX_TURNS: usize = 10;
@@ -60,9 +62,14 @@ pub struct Run {
 enum State {
     /// Before a turn.
     Next,
-    Turn(Stream, Assembly),
+    Turn(Box<Turn>),
     Functions(BoxFuture<'static, Result<Vec<Part>, BoxError>>),
     Ended,
+}
+
+struct Turn {
+    stream: Stream,
+    assembly: Assembly,
 }
 
 impl Run {
@@ -113,7 +120,7 @@ impl Run {
 
     /// Keeps a turn's answer, and returns what comes after it.
     fn after(&mut self, answer: Answer) -> Result<State, RunError> {
-        self.request.messages.push(answer.message.clone());
+        self.request.messages.push(replayed(answer.message.clone()));
         let reason = answer.finish_reason();
         let calls: Vec<ToolCall> = answer.tool_calls().into_iter().cloned().collect();
         self.answers.push(answer);
@@ -161,18 +168,18 @@ impl Run {
             self.state = match &mut self.state {
                 State::Next => {
                     self.check_limit()?;
-                    State::Turn(
-                        self.client.generate(self.request.clone()),
-                        Assembly::default(),
-                    )
+                    State::Turn(Box::new(Turn {
+                        stream: self.client.generate(self.request.clone()),
+                        assembly: Assembly::default(),
+                    }))
                 }
-                State::Turn(stream, assembly) => match ready!(Pin::new(stream).poll_next(cx)) {
+                State::Turn(turn) => match ready!(Pin::new(&mut turn.stream).poll_next(cx)) {
                     Some(event) => {
                         let event = event.map_err(RunError::Call)?;
-                        assembly.add(&event);
+                        turn.assembly.add(&event);
                         return Poll::Ready(Ok(Some(event)));
                     }
-                    None => match std::mem::take(assembly).answer() {
+                    None => match std::mem::take(&mut turn.assembly).answer() {
                         Some(answer) => self.after(answer)?,
                         None => State::Ended,
                     },
@@ -186,6 +193,20 @@ impl Run {
             };
         }
     }
+}
+
+/// Returns the model's message as the gateway takes it back: arguments that are no JSON are
+/// refused in a conversation, and `{}` stands in their place, with a result that says what
+/// was wrong.
+fn replayed(mut message: Message) -> Message {
+    for part in &mut message.parts {
+        if let Some(Kind::ToolCall(call)) = &mut part.kind
+            && call.check() == ArgumentsCheck::MalformedJson
+        {
+            "{}".clone_into(&mut call.arguments_json);
+        }
+    }
+    message
 }
 
 impl futures_core::Stream for Run {

@@ -34,7 +34,7 @@ pub(crate) async fn carry_out(mut order: Order, lines: &mut Lines) -> Result<(),
         }
         Call::Text => {
             let stream = client.generate(read("GenerateRequest", request)?).text();
-            let text = |text: String| Ok(lines::write("text", text)?);
+            let text = |text: &String| Ok(lines::write("text", text)?);
             let end = follow(stream, &order, lines, text).await?;
             ended(end)
         }
@@ -78,14 +78,14 @@ pub(crate) async fn carry_out(mut order: Order, lines: &mut Lines) -> Result<(),
 async fn run_tools(mut run: Run, order: &Order, lines: &mut Lines) -> Result<(), BoxError> {
     match follow(&mut run, order, lines, event).await? {
         End::Done => {}
-        End::Cancelled => lines.write("cancelled", true)?,
-        End::Failed(RunError::Call(it)) => lines.write("error", error(&it))?,
-        End::Failed(RunError::TurnLimit(_)) => lines.write("turn_limit", true)?,
-        End::Failed(it) => lines.write("broken", it.to_string())?,
+        End::Cancelled => lines::write("cancelled", true)?,
+        End::Failed(RunError::Call(it)) => lines::write("error", error(&it))?,
+        End::Failed(RunError::TurnLimit(_)) => lines::write("turn_limit", true)?,
+        End::Failed(it) => lines::write("broken", it.to_string())?,
     }
     let messages = run.messages().iter().map(|it| written("Message", it));
     let answers = run.answers().iter().map(answer);
-    lines.write(
+    lines::write(
         "run",
         serde_json::json!({
             "messages": messages.collect::<Result<Vec<_>, _>>()?,
@@ -100,7 +100,7 @@ async fn follow<T, E>(
     mut stream: impl Stream<Item = Result<T, E>> + Unpin,
     order: &Order,
     lines: &mut Lines,
-    mut write: impl FnMut(T) -> Result<(), BoxError>,
+    mut write: impl FnMut(&T) -> Result<(), BoxError>,
 ) -> Result<End<E>, BoxError> {
     if order.cancel_after == Some(0) {
         // The call begins when its stream is first read.
@@ -114,12 +114,12 @@ async fn follow<T, E>(
     let mut written = 0;
     while let Some(item) = poll_fn(|cx| pin!(&mut stream).poll_next(cx)).await {
         match item {
-            Ok(item) => write(item)?,
+            Ok(item) => write(&item)?,
             Err(error) => return Ok(End::Failed(error)),
         }
         written += 1;
         if order.pause_after == Some(written) {
-            lines.write("paused", true)?;
+            lines::write("paused", true)?;
             lines.read().await?;
         }
         if order.cancel_after == Some(written) {
@@ -152,8 +152,8 @@ fn told<T>(
     Ok(())
 }
 
-fn event(event: Event) -> Result<(), BoxError> {
-    Ok(lines::write("event", written("Event", &event)?)?)
+fn event(event: &Event) -> Result<(), BoxError> {
+    Ok(lines::write("event", written("Event", event)?)?)
 }
 
 async fn models(client: &Client, request: ListModelsRequest) -> Result<Vec<String>, Error> {

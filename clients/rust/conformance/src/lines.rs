@@ -17,14 +17,9 @@ impl Lines {
     pub(crate) async fn read(&mut self) -> io::Result<Option<String>> {
         self.0.next_line().await
     }
-
-    /// Writes a line at once.
-    pub(crate) fn write(&self, name: &str, value: impl Serialize) -> io::Result<()> {
-        write(name, value)
-    }
 }
 
-/// The same, for functions, which hold no `Lines`.
+/// Writes a line at once.
 pub(crate) fn write(name: &str, value: impl Serialize) -> io::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, &serde_json::json!({ name: value }))?;

@@ -18,7 +18,7 @@ async fn main() -> Result<(), BoxError> {
     while let Some(line) = lines.read().await? {
         let order: Order = serde_json::from_str(&line)?;
         calls::carry_out(order, &mut lines).await?;
-        lines.write("end", true)?;
+        lines::write("end", true)?;
     }
     Ok(())
 }
