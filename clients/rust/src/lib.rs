@@ -13,6 +13,8 @@ mod retry;
 mod run;
 mod stream;
 mod target;
+#[cfg(test)]
+mod tests;
 
 /// Messages and stubs of the contract, generated.
 pub mod v1 {
