@@ -5,6 +5,7 @@ by threads of its own, since the tests' event loops come and go.
 """
 
 import asyncio
+import contextlib
 import json
 import queue
 import subprocess
@@ -70,10 +71,11 @@ class Driver:
     def end(self) -> tuple[int, str]:
         """End its input, wait for it, and return its exit code and what it complained about."""
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it is gone already
             self._process.stdin.close()
+        try:
             code = self._process.wait(timeout=ORDER_SECONDS)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
         self._reader.join()
