@@ -8,6 +8,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::error::with_causes;
+use crate::replicas::CONNECT_TIMEOUT;
 use crate::target::Target;
 
 /// Silence on a connection with calls on it after which the client pings the server, so
@@ -19,12 +20,9 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 /// How long the answer to such a ping may take before the connection counts as lost.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to connect to one address, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 const USER_AGENT: &str = concat!("sluice-rust/", env!("CARGO_PKG_VERSION"));
 
-type Adjust = Box<dyn FnOnce(Endpoint) -> Endpoint>;
+type Adjust = Box<dyn FnOnce(Endpoint) -> Endpoint + Send>;
 
 /// What a client may be told beside the address: a token, TLS, and options of tonic's.
 #[derive(Default)]
@@ -72,7 +70,7 @@ impl Options {
 
     /// Changes tonic's settings of a connection, after the client made its own.
     #[must_use]
-    pub fn endpoint(mut self, adjust: impl FnOnce(Endpoint) -> Endpoint + 'static) -> Self {
+    pub fn endpoint(mut self, adjust: impl FnOnce(Endpoint) -> Endpoint + Send + 'static) -> Self {
         self.adjust = Some(Box::new(adjust));
         self
     }
@@ -94,7 +92,6 @@ impl Options {
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", target.authority()))
             .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
             .map_err(|error| ConnectError::caused(&error))?
-            .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_TIME)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(false);
@@ -112,9 +109,10 @@ impl Options {
 
 impl Tls {
     fn config(self) -> Result<ClientTlsConfig, ConnectError> {
+        let config = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
         let config = match self.ca {
-            Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
-            None => ClientTlsConfig::new().with_native_roots(),
+            Some(ca) => config.ca_certificate(Certificate::from_pem(ca)),
+            None => config.with_native_roots(),
         };
         match (self.cert, self.key) {
             (None, None) => Ok(config),

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::target::Target;
+
+/// How long it may take to connect to an address, and then to agree upon TLS. Far less than
+/// the minutes of the system: a host that is gone says nothing at all.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// While calls are made a name is resolved again after this time, so that new replicas
 /// get their share.
@@ -70,7 +74,8 @@ impl Replicas {
             let mut state = self.state();
             let is_known = !state.replicas.is_empty();
             if is_known && state.is_due(now) {
-                // Once, and beside the calls: they go on with what is known.
+                // Once, and beside the calls: they go on with what is known, as they do when
+                // this fails.
                 state.resolved = Some(now);
                 let replicas = Arc::clone(self);
                 tokio::spawn(async move { replicas.resolve().await });
@@ -124,7 +129,7 @@ impl Replicas {
     /// of its addresses.
     fn replica(&self, address: SocketAddr) -> Replica {
         let connect = service_fn(move |_| async move {
-            let stream = TcpStream::connect(address).await?;
+            let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
             stream.set_nodelay(true)?;
             Ok::<_, std::io::Error>(TokioIo::new(stream))
         });
