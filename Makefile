@@ -108,10 +108,11 @@ pictures: $(DEV) chromium ## Take the pictures of the status page anew, which ta
 	@mkdir -p docs/images
 	$(BIN)/python -m tests.pictures docs/images
 
-docs: $(RUNTIME) ## Write docs/reference from the code
+docs: $(DEV) ## Write docs/reference from the code and the contract
 	$(BIN)/python -m sluice_server.config.reference docs/reference
 	$(BIN)/python -m sluice_server.providers.table docs/reference
 	$(BIN)/python -m sluice_server.telemetry.reference docs/reference
+	$(BIN)/python -m tests.reference docs/reference
 
 dashboards: $(RUNTIME) ## Write deploy/grafana/dashboards from their generator
 	$(BIN)/python -m deploy.grafana.generator
@@ -147,12 +148,13 @@ proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compat
 	$(BIN)/buf breaking --against "$$old"; \
 	echo "The contract is compatible with $$base."
 
-docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
+docs-check: $(DEV) ## Check that docs/reference is what the code and the contract give
 	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
 	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
 	$(BIN)/python -m sluice_server.providers.table "$$copy"; \
 	$(BIN)/python -m sluice_server.telemetry.reference "$$copy"; \
 	$(BIN)/python -m tests.faults.page "$$copy"; \
+	$(BIN)/python -m tests.reference "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
