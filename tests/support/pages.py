@@ -23,7 +23,9 @@ _NEXT_DELTA = '"}},{"textDelta":{"text":"'
 _DELTAS = re.compile(
     rf'(?<="textDelta":{{"text":")(?:[^"\\]|\\.|{re.escape(_NEXT_DELTA)})*(?="}}}})'
 )
-_ANYTHING = "…"
+
+_DEEPEST = 8
+"""So deep may objects lie in each other where something is left out."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,18 @@ def same(shown: str, printed: str) -> bool:
 
     White space does not count, nor do generation ids, times and lengths of time, nor whether a
     call was queued for a moment, nor how events share messages and how text is cut into deltas;
-    `…` stands for anything.
+    `…` stands for anything that does not end the object in which it is.
     """
-    pieces = [re.escape(piece) for piece in _settled(shown).split(_ANYTHING)]
-    return re.fullmatch(".*?".join(pieces), _settled(printed)) is not None
+    pieces = [re.escape(piece) for piece in _settled(shown).split("…")]
+    return re.fullmatch(_left_out().join(pieces), _settled(printed)) is not None
+
+
+def _left_out() -> str:
+    """Return a pattern of text in which braces come in pairs."""
+    pattern = "[^{}]*?"
+    for _ in range(_DEEPEST):
+        pattern = rf"(?:[^{{}}]|\{{{pattern}\}})*?"
+    return pattern
 
 
 def _settled(text: str) -> str:
