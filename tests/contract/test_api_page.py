@@ -13,7 +13,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescripto
 
 from sluice.v1 import error_reason_pb2, gateway_service_pb2
 from sluice_server import errors
-from tests.reference.contract import ROOT, Contract, load
+from tests.reference.contract import Contract
+from tests.reference.descriptors import ROOT, load
 from tests.reference.page import FILE, page
 from tests.reference.prose import Prose
 

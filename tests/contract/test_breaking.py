@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference.contract import BUF, ROOT
+from tests.reference.descriptors import BUF, ROOT
 
 SCRIPT = "tests/contract/breaking.sh"
 BASELINE = "tests/contract/baseline.yaml"

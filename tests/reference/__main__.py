@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.reference.contract import load
+from tests.reference.descriptors import load
 from tests.reference.page import FILE, page
 
 folder = Path(sys.argv[1])

@@ -3,13 +3,11 @@
 A type stands where a reader first meets it, before the types that only later fields lead to.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
-from grpc import StatusCode
-
-from tests.reference.contract import PACKAGE, Contract, Enum, Field, Message, Rpc, Value
+from tests.reference.contract import PACKAGE, Contract, Message, Rpc
 from tests.reference.prose import Prose
+from tests.reference.tables import Tables
 
 FILE = "api.md"
 
@@ -47,11 +45,6 @@ forms are read), enums are names, 64-bit numbers are strings, `bytes` are base64
 `"1.5s"`, a `Timestamp` is RFC 3339, and what is not set is left out.
 """
 
-_RULES = ("Required", "Optional", "Output only")
-_STATUSES = "|".join(code.name for code in StatusCode)
-_STATUS = re.compile(rf"(?P<meaning>.*\.) (?P<status>{_STATUSES})\b(?P<more>[^.]*)\.")
-"""A comment whose last sentence is a gRPC status, and what comes with it."""
-
 
 def page(contract: Contract) -> str:
     """Return the page."""
@@ -65,6 +58,7 @@ class _Page:
         named = [*contract.services, *rpcs, *contract.types.values()]
         self._prose = Prose({it.name: f"#{it.name.lower()}" for it in named})
         assert len({it.name.lower() for it in named}) == len(named), "two headings, one anchor"
+        self._tables = Tables(self._prose, contract.types)
         self._placed: set[str] = set()
         self._sections = [(rpc, self._met(rpc.request), self._met(rpc.response)) for rpc in rpcs]
         self._rest = [name for name in contract.types if name not in self._placed]
@@ -81,11 +75,15 @@ class _Page:
         for rpc, asked, answered in self._sections:
             yield from self._rpc(rpc, asked, answered)
             for name in (*asked, *answered):
-                yield f"### {self._contract.types[name].name}\n"
-                yield from self._type(name)
+                yield from self._type(name, level="###")
         for name in self._rest:
-            yield f"## {self._contract.types[name].name}\n"
-            yield from self._type(name)
+            yield from self._type(name, level="##")
+
+    def _type(self, name: str, *, level: str) -> Iterator[str]:
+        kind = self._contract.types[name]
+        yield f"{level} {kind.name}\n"
+        yield self._prose.paragraphs(kind.comment, kind.name) + "\n"
+        yield from self._tables.of(kind)
 
     def _met(self, name: str) -> list[str]:
         """Return a type and those that its fields lead to, without those that have a place."""
@@ -124,81 +122,3 @@ class _Page:
     def _within(self, names: Sequence[str]) -> str:
         """Return the types that the first one leads to."""
         return f"; types in it: {self._names(names[1:])}" if names[1:] else ""
-
-    def _type(self, name: str) -> Iterator[str]:
-        kind = self._contract.types[name]
-        yield self._prose.paragraphs(kind.comment, kind.name) + "\n"
-        if isinstance(kind, Enum):
-            yield from self._values(kind)
-        elif kind.fields:
-            yield from self._fields(kind)
-        else:
-            yield "No fields.\n"
-
-    def _values(self, enum: Enum) -> Iterator[str]:
-        if any(_STATUS.fullmatch(_one_line(value.comment)) for value in enum.values):
-            yield "| reason | number | status | meaning |"
-            yield "| --- | --- | --- | --- |"
-            yield from (self._reason(value, enum) for value in enum.values)
-        else:
-            yield "| value | number | meaning |"
-            yield "| --- | --- | --- |"
-            for value in enum.values:
-                meaning = self._prose.line(value.comment, enum.name)
-                yield f"| `{value.name}` | {value.number} | {meaning} |"
-        yield ""
-
-    def _reason(self, value: Value, enum: Enum) -> str:
-        """Return a row for a reason, whose comment ends with a status and what comes with it."""
-        comment = _one_line(value.comment)
-        status = ""
-        if found := _STATUS.fullmatch(comment):
-            more = found["more"].lstrip(",; ")
-            comment = found["meaning"] + (f" {more[0].upper()}{more[1:]}." if more else "")
-            status = f"`{found['status']}`"
-        meaning = self._prose.line(comment, enum.name)
-        return f"| `{value.name}` | {value.number} | {status} | {meaning} |"
-
-    def _fields(self, message: Message) -> Iterator[str]:
-        rules = {_rule(field.comment) for field in message.fields if not field.oneof}
-        rules |= {_rule(comment) for comment in message.oneofs.values()}
-        if same := len(rules) == 1 and rules != {""}:
-            (rule,) = rules
-            whole = "All fields are" if len(message.fields) > 1 else "The field is"
-            yield f"{whole} {rule}.\n"
-        yield "| field | type | meaning |" if same else "| field | type | | meaning |"
-        yield "| --- " * (3 if same else 4) + "|"
-        oneof = ""
-        for field in message.fields:
-            if field.oneof and field.oneof != oneof:
-                comment = message.oneofs[field.oneof]
-                yield self._row(f"*{field.oneof}*", "one of", comment, message, same=same)
-            oneof = field.oneof
-            name = f"{'↳ ' * bool(oneof)}`{field.name}`"
-            yield self._row(name, self._field_type(field), field.comment, message, same=same)
-        yield ""
-
-    def _row(self, name: str, kind: str, comment: str, message: Message, *, same: bool) -> str:
-        rule = _rule(comment)
-        text = comment[len(rule) + 1 :] if rule else comment
-        meaning = self._prose.line(text, message.name)
-        return f"| {' | '.join([name, kind, *([] if same else [rule]), meaning])} |"
-
-    def _field_type(self, field: Field) -> str:
-        short = field.type.rpartition(".")[2]
-        shown = self._prose.link(short) if field.type in self._contract.types else f"`{short}`"
-        if field.key:
-            return f"map of `{field.key}` to {shown}"
-        if field.label == "optional":
-            return f"`{short}?`"
-        return f"{field.label} {shown}".lstrip()
-
-
-def _rule(comment: str) -> str:
-    """Return whether a field must, may or cannot be set, as its comment begins with."""
-    found = next((rule for rule in _RULES if comment.startswith(f"{rule}.")), "")
-    return found.lower()
-
-
-def _one_line(comment: str) -> str:
-    return " ".join(comment.split())
