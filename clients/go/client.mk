@@ -36,7 +36,7 @@ lint-go: $(GO_STATICCHECK)
 
 # The detector of data races needs a C compiler.
 test-go:
-	@$(IN_GO) $(if $(shell command -v cc 2>/dev/null),CGO_ENABLED=1 go test -race,go test) ./...
+	@$(IN_GO) $(if $(shell command -v cc 2>/dev/null),CGO_ENABLED=1 go test -race,go test) -timeout 2m ./...
 
 $(GO_GENERATORS):
 	$(call GO_INSTALL,go-generators) google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
