@@ -53,7 +53,7 @@ type settings struct {
 func WithToken(token string) Option {
 	return func(s *settings) error {
 		if token != "" {
-			s.dial = append(s.dial, grpc.WithPerRPCCredentials(bearer(token)))
+			s.dial = append(s.dial, grpc.WithPerRPCCredentials(newBearer(token)))
 		}
 		return nil
 	}

@@ -52,16 +52,15 @@ func (t TLS) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// bearer is a token as gRPC's library asks for it, once per call.
-type bearer string
+// bearer gives the token to gRPC's library, once per call. It is a function because
+// fmt may look into a connection and whatever is in it, without asking for a Format
+// or String, but not into a function.
+type bearer func() string
+
+func newBearer(token string) bearer { return func() string { return token } }
 
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+	return map[string]string{"authorization": "Bearer " + b()}, nil
 }
 
 func (bearer) RequireTransportSecurity() bool { return false }
-
-// Format keeps the token out of whatever prints the connection's options.
-func (bearer) Format(state fmt.State, _ rune) {
-	_, _ = io.WriteString(state, "bearer{hidden}") // a fmt.State does not fail
-}
