@@ -1,18 +1,5 @@
 // Package sluice is the Go client of Sluice, a gateway in front of AI providers.
 //
-//	client, err := sluice.Connect("127.0.0.1:50051")
-//	if err != nil {
-//		return err
-//	}
-//	defer client.Close()
-//	request := sluice.Prompt("local/smollm2-135m-instruct", "Write one sentence about rivers.")
-//	for text, err := range client.Generate(ctx, request).Text() {
-//		if err != nil {
-//			return err
-//		}
-//		fmt.Print(text)
-//	}
-//
 // The messages of the contract are in [go.sluice.dev/sluice/sluicev1]. This
 // package sets up the connection, takes events out of the messages they came in,
 // puts an answer together, runs tools, and tells failures as [*Error]. Everything

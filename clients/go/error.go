@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -91,7 +92,7 @@ func (e *Error) GRPCStatus() *status.Status {
 // newError reads what rides on a status. A detail that cannot be read is left out,
 // since the status is true without it, and GRPCStatus still has it.
 func newError(err error) *Error {
-	came := status.Convert(err)
+	came := sent(err)
 	e := &Error{Status: came.Code(), Message: came.Message(), status: came}
 	var requestID string
 	for _, detail := range came.Details() {
@@ -123,6 +124,16 @@ func newError(err error) *Error {
 		e.GenerationID = requestID
 	}
 	return e
+}
+
+// sent returns the status as it was sent. [status.Convert] would put what the library
+// wrapped around it, such as that it tried five times, into its message.
+func sent(err error) *status.Status {
+	var carrier interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &carrier) {
+		return carrier.GRPCStatus()
+	}
+	return status.Convert(err)
 }
 
 // truncated is the end of a stream that was neither completed nor failed.

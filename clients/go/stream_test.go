@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -176,6 +177,21 @@ func TestNothingIsSentTwiceAfterOutput(t *testing.T) {
 	_, err := g.connect(t).Collect(t.Context(), sluice.Prompt("m", "Hi"))
 
 	if status.Code(err) != codes.Unavailable || len(g.asked()) != 2 {
+		t.Errorf("got %v after %d calls", err, len(g.asked()))
+	}
+}
+
+func TestLastWordIsHandedOverAsItCame(t *testing.T) {
+	full := func(stream grpc.ServerStreamingServer[sluicev1.GenerateResponse]) error {
+		stream.SetTrailer(metadata.Pairs("grpc-retry-pushback-ms", "0"))
+		return status.Error(codes.Unavailable, "Full.")
+	}
+	g := &gateway{turns: []turn{full, full, full, full, full}}
+
+	_, err := g.connect(t).Collect(t.Context(), sluice.Prompt("m", "Hi"))
+
+	var failed *sluice.Error
+	if !errors.As(err, &failed) || failed.Message != "Full." || len(g.asked()) != 5 {
 		t.Errorf("got %v after %d calls", err, len(g.asked()))
 	}
 }
