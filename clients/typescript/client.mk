@@ -1,6 +1,39 @@
-# The typescript client: how it is generated, built, checked and tested.
+# The TypeScript client: how it is generated, built, checked and tested. What is
+# installed comes from the lock beside it, and lies beside it.
 
-TOOLCHAIN_typescript := missing
-GENERATED_typescript := clients/typescript
+TOOLCHAIN_typescript := node npm
+TYPESCRIPT           := clients/typescript
+GENERATED_typescript := $(TYPESCRIPT)/src/gen
 
-proto-typescript build-typescript lint-typescript test-typescript:
+# By content: a fresh checkout of the same lock is no reason to install again.
+TYPESCRIPT_PACKAGES := $(TYPESCRIPT)/node_modules/.installed-$(shell cat $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json | cksum | cut -d' ' -f1)
+TYPESCRIPT_BIN      := node_modules/.bin
+TYPESCRIPT_BUF      = $(BIN)/buf generate -o $(OUT) --template $(TYPESCRIPT)/buf.gen.yaml
+
+proto-typescript: $(DEV) $(TYPESCRIPT_PACKAGES)
+	@rm -rf $(OUT)/$(GENERATED_typescript)
+	$(TYPESCRIPT_BUF) proto
+	$(BIN)/python $(TYPESCRIPT)/standard_protos.py | $(TYPESCRIPT_BUF) - --path google/rpc --path grpc_health
+	{ echo '// A copy of proto/sluice/v1/service_config.json.'; printf 'export const serviceConfig = '; \
+		cat proto/sluice/v1/service_config.json; } > $(OUT)/$(GENERATED_typescript)/sluice/v1/service_config.ts
+
+build-typescript: $(TYPESCRIPT_PACKAGES)
+	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/tsc --build
+	@mkdir -p $(TOOLS)/bin
+	@$(call typescript_program,conformance-typescript,conformance/main.js)
+	@$(call typescript_program,example-typescript,example/main.js)
+
+# $(1) is the program, $(2) the module that it starts.
+typescript_program = printf '\#!/bin/sh\nexec node "%s" "$$@"\n' '$(CURDIR)/$(TYPESCRIPT)/build/$(2)' \
+	> $(TOOLS)/bin/$(1) && chmod +x $(TOOLS)/bin/$(1)
+
+lint-typescript: $(TYPESCRIPT_PACKAGES)
+	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/prettier --check --log-level=warn .
+	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/eslint --max-warnings=0
+
+test-typescript: build-typescript
+	@cd $(TYPESCRIPT) && node --test $(TYPESCRIPT_TESTS) build/test/
+
+$(TYPESCRIPT_PACKAGES):
+	cd $(TYPESCRIPT) && npm ci $(NPM_QUIET)
+	@touch $@
