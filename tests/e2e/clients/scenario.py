@@ -4,7 +4,6 @@ What a client is told and what it saw is the test's; replies and scripted gatewa
 their own.
 """
 
-import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -88,8 +87,7 @@ async def scene(scenario: Scenario, folder: Path) -> AsyncIterator[Scene]:
     """Start what the scenario needs; `folder` holds the certificates."""
     buffer = SMALL_BUFFER_BYTES if scenario.small_buffers else None
     async with Upstream(send_buffer_bytes=buffer) as upstream:
-        # Replies take their parts apart, and scenarios are played once for each language.
-        upstream.reply(*(reply(entry) for entry in copy.deepcopy(list(scenario.upstream))))
+        upstream.reply(*map(reply, scenario.upstream))
         upstream.route("GET", "/v1/models", models(*scenario.models))
         if scenario.nowhere:
             yield Scene(NOWHERE, upstream)
