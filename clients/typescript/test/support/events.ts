@@ -18,7 +18,9 @@ export function completed(
   finishReason: FinishReason,
   message?: MessageInitShape<typeof MessageSchema>,
 ): EventInit {
-  return { kind: { case: "completed", value: message ? { finishReason, message } : { finishReason } } };
+  return {
+    kind: { case: "completed", value: message ? { finishReason, message } : { finishReason } },
+  };
 }
 
 /** The end of a turn that said `text`. */
