@@ -2,7 +2,7 @@
 # installed comes from the lock beside it, and lies beside it.
 
 TOOLCHAIN_typescript := node npm
-TYPESCRIPT           := clients/typescript
+TYPESCRIPT          := clients/typescript
 GENERATED_typescript := $(TYPESCRIPT)/src/gen
 
 # By content: a fresh checkout of the same lock is no reason to install again.
@@ -17,7 +17,9 @@ proto-typescript: $(DEV) $(TYPESCRIPT_PACKAGES)
 	{ echo '// A copy of proto/sluice/v1/service_config.json.'; printf 'export const serviceConfig = '; \
 		cat proto/sluice/v1/service_config.json; } > $(OUT)/$(GENERATED_typescript)/sluice/v1/service_config.ts
 
+# The code of the README, read from top to bottom, is one more example.
 build-typescript: $(TYPESCRIPT_PACKAGES)
+	@cd $(TYPESCRIPT) && sed -n '/^```ts$$/,/^```$$/{/^```/!p}' README.md > example/readme.ts
 	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/tsc --build
 	@mkdir -p $(TOOLS)/bin
 	@$(call typescript_program,example,)
@@ -34,7 +36,7 @@ lint-typescript: $(TYPESCRIPT_PACKAGES)
 	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/eslint --max-warnings=0
 
 test-typescript: build-typescript
-	@cd $(TYPESCRIPT) && node --test $(TYPESCRIPT_TESTS) build/test/
+	@cd $(TYPESCRIPT) && out=`node --test build/test/*.test.js 2>&1` || { echo "$$out"; exit 1; }
 
 $(TYPESCRIPT_PACKAGES):
 	cd $(TYPESCRIPT) && npm ci $(NPM_QUIET)

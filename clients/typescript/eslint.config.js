@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["build/", "dist/", "src/gen/"]),
+  globalIgnores(["build/", "dist/", "example/readme.ts", "src/gen/"]),
   eslint.configs.recommended,
   {
     files: ["**/*.ts"],

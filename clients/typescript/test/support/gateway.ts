@@ -44,24 +44,31 @@ export interface Handlers {
   ) => void;
 }
 
-/** Serves until the test ends, and connects a client to it. */
-export async function clientOf(
-  test: TestContext,
-  handlers: Handlers,
-  options: ConnectOptions = {},
-): Promise<Client> {
+/** Serves until the test ends, and returns the address. */
+export async function serve(test: TestContext, handlers: Handlers): Promise<string> {
   const server = new Server();
   server.addService(definitionOf(GatewayService), handlers as UntypedServiceImplementation);
+  test.after(() => {
+    server.forceShutdown();
+  });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(error);
       else resolve(bound);
     });
   });
-  const client = connect(`127.0.0.1:${port}`, options);
+  return `127.0.0.1:${port}`;
+}
+
+/** Serves, and connects a client to it. */
+export async function clientOf(
+  test: TestContext,
+  handlers: Handlers,
+  options: ConnectOptions = {},
+): Promise<Client> {
+  const client = connect(await serve(test, handlers), options);
   test.after(() => {
     client.close();
-    server.forceShutdown();
   });
   return client;
 }
