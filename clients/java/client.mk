@@ -1,6 +1,69 @@
-# The java client: how it is generated, built, checked and tested.
+# The Java client: how it is generated, built, checked and tested.
 
-TOOLCHAIN_java := missing
-GENERATED_java := clients/java
+TOOLCHAIN_java := java javac mvn
+GENERATED_java := clients/java/src/generated
 
-proto-java build-java lint-java test-java:
+JAVA := clients/java
+# Quiet, and without a line per artifact that is downloaded.
+MVN  := mvn --quiet --batch-mode --no-transfer-progress --file $(JAVA)/pom.xml
+
+# The generators' versions are those of the libraries, which stand in pom.xml.
+java_version = $(shell sed -n 's|.*<$(1).version>\(.*\)</$(1).version>.*|\1|p' $(JAVA)/pom.xml)
+PROTOC_JAVA          := protoc-java-$(call java_version,protobuf)
+PROTOC_GEN_GRPC_JAVA := protoc-gen-grpc-java-$(call java_version,grpc)
+GOOGLE_JAVA_FORMAT   := google-java-format-1.28.0
+# As Maven Central names this machine: linux-x86_64, osx-aarch_64.
+JAVA_PLATFORM := $(shell uname -sm | tr A-Z a-z | sed -e 's/darwin/osx/' -e 's/ /-/' -e 's/aarch64\|arm64/aarch_64/')
+
+JAVA_SOURCES = $(shell find $(JAVA)/src -type f)
+
+proto-java: $(DEV) $(TOOLS)/$(PROTOC_JAVA) $(TOOLS)/$(PROTOC_GEN_GRPC_JAVA)
+	rm -rf $(OUT)/$(GENERATED_java)
+	$(BIN)/buf generate -o $(OUT) --template $(JAVA)/buf.gen.yaml
+	@mkdir -p $(OUT)/$(GENERATED_java)/resources/dev/sluice/v1
+	cp proto/sluice/v1/service_config.json $(OUT)/$(GENERATED_java)/resources/dev/sluice/v1/
+
+# The programs name this checkout; written every time, for it may have moved.
+build-java: $(JAVA)/target/.built
+	@mkdir -p $(TOOLS)/bin
+	@$(call java_program,conformance-java,dev.sluice.conformance.Main)
+	@$(call java_program,example-java,dev.sluice.example.Example)
+
+$(JAVA)/target/.built: $(JAVA)/pom.xml $(JAVA_SOURCES)
+	$(MVN) package -DskipTests dependency:build-classpath -Dmdep.outputFile=target/classpath
+	@touch $@
+
+# They live for a second or two: the quick compiler and the small collector start soonest.
+java_program = { echo '\#!/bin/sh'; \
+	echo 'exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(CURDIR)/$(JAVA)/target/classes:$(CURDIR)/$(JAVA)/target/test-classes:'"`cat $(JAVA)/target/classpath`"'" $(2) "$$@"'; \
+	} > $(TOOLS)/bin/$(1) && chmod +x $(TOOLS)/bin/$(1)
+
+# javac's own checks, of code and documentation, are errors in every build.
+lint-java: $(JAVA)/target/.built $(TOOLS)/$(GOOGLE_JAVA_FORMAT)
+	java $(JAVA_FORMAT_EXPORTS) -jar $(TOOLS)/$(GOOGLE_JAVA_FORMAT) --set-exit-if-changed --dry-run \
+		`find $(JAVA)/src -path $(GENERATED_java) -prune -o -name '*.java' -print`
+
+# The compiler's inside, which the formatter reads Java with.
+JAVA_FORMAT_EXPORTS = $(foreach package,api code file parser tree util,\
+	--add-exports jdk.compiler/com.sun.tools.javac.$(package)=ALL-UNNAMED)
+
+test-java:
+	$(MVN) test
+
+# $(1) is the artifact, $(2) the file that comes of it.
+java_artifact = rm -rf $(TOOLS)/$(3)-* $(TOOLS)/java-download && \
+	$(MVN) dependency:copy -Dartifact=$(1) -DoutputDirectory=$(CURDIR)/$(TOOLS)/java-download && \
+	mv $(TOOLS)/java-download/* $(2) && rmdir $(TOOLS)/java-download
+
+$(TOOLS)/$(PROTOC_JAVA):
+	$(call java_artifact,com.google.protobuf:protoc:$(@:$(TOOLS)/protoc-java-%=%):exe:$(JAVA_PLATFORM),$@,protoc-java)
+	@mkdir -p $(TOOLS)/bin
+	chmod +x $@ && ln -sf ../$(@F) $(TOOLS)/bin/protoc-java
+
+$(TOOLS)/$(PROTOC_GEN_GRPC_JAVA):
+	$(call java_artifact,io.grpc:protoc-gen-grpc-java:$(@:$(TOOLS)/protoc-gen-grpc-java-%=%):exe:$(JAVA_PLATFORM),$@,protoc-gen-grpc-java)
+	@mkdir -p $(TOOLS)/bin
+	chmod +x $@ && ln -sf ../$(@F) $(TOOLS)/bin/protoc-gen-grpc-java
+
+$(TOOLS)/$(GOOGLE_JAVA_FORMAT):
+	$(call java_artifact,com.google.googlejavaformat:google-java-format:$(@:$(TOOLS)/google-java-format-%=%):jar:all-deps,$@,google-java-format)
