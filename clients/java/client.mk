@@ -5,7 +5,7 @@ GENERATED_java := clients/java/src/generated
 
 JAVA := clients/java
 # Quiet, and without a line per artifact that is downloaded.
-MVN  := mvn --quiet --batch-mode --no-transfer-progress --file $(JAVA)/pom.xml
+MVN  := mvn --quiet --batch-mode --no-transfer-progress -Dstyle.color=never --file $(JAVA)/pom.xml
 
 # The generators' versions are those of the libraries, which stand in pom.xml.
 java_version = $(shell sed -n 's|.*<$(1).version>\(.*\)</$(1).version>.*|\1|p' $(JAVA)/pom.xml)

@@ -146,8 +146,8 @@ public final class Client implements AutoCloseable {
   }
 
   /**
-   * Starts a run of at most {@value #DEFAULT_MAX_TURNS} turns in which the model may call functions;
-   * {@link ToolRun} says how it goes.
+   * Starts a run of at most {@value #DEFAULT_MAX_TURNS} turns in which the model may call
+   * functions; {@link ToolRun} says how it goes.
    *
    * @param request the first turn
    * @param functions what the model may call, beside the request's own tools
@@ -166,7 +166,8 @@ public final class Client implements AutoCloseable {
    * @return the events of all turns
    */
   public ToolRun runTools(GenerateRequest request, List<ToolFunction> functions, int maxTurns) {
-    return new TurnLoop(this::generate, request, functions, maxTurns, connection.functionExecutor());
+    return new TurnLoop(
+        this::generate, request, functions, maxTurns, connection.functionExecutor());
   }
 
   /**

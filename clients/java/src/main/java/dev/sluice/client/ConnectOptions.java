@@ -42,7 +42,11 @@ public final class ConnectOptions {
   /** Tells that there is a token, and never which. */
   @Override
   public String toString() {
-    return "ConnectOptions[token=" + (given.token == null ? "none" : "…") + ", tls=" + given.tls + "]";
+    return "ConnectOptions[token="
+        + (given.token == null ? "none" : "…")
+        + ", tls="
+        + given.tls
+        + "]";
   }
 
   /** Collects options. */

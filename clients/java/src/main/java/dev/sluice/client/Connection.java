@@ -25,7 +25,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
-/** What the calls of a client share: the channel, set up as it should be, and the functions' pool. */
+/**
+ * What the calls of a client share: the channel, set up as it should be, and the functions' pool.
+ */
 final class Connection implements AutoCloseable {
   /**
    * Silence on a connection with calls on it after which the server is pinged: proxies commonly cut
@@ -69,8 +71,7 @@ final class Connection implements AutoCloseable {
   }
 
   /** Opens a channel that others began to describe. */
-  static Connection over(
-      String address, ManagedChannelBuilder<?> builder, ConnectOptions options) {
+  static Connection over(String address, ManagedChannelBuilder<?> builder, ConnectOptions options) {
     builder
         .userAgent("sluice-java/" + version())
         .defaultServiceConfig(serviceConfig())

@@ -142,8 +142,7 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
   }
 
   private void startTurn() {
-    GenerateRequest next =
-        request.toBuilder().clearMessages().addAllMessages(messages).build();
+    GenerateRequest next = request.toBuilder().clearMessages().addAllMessages(messages).build();
     synchronized (lock) {
       checkOpen();
       turn = generate.apply(next);
