@@ -1,6 +1,7 @@
 package dev.sluice.conformance;
 
 import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
@@ -22,7 +23,7 @@ import java.util.stream.Stream;
 record Lines(PrintStream out) {
   private static final JsonFormat.Printer PRINTER =
       JsonFormat.printer().omittingInsignificantWhitespace();
-  private static final Gson GSON = new Gson();
+  private static final Gson GSON = new GsonBuilder().serializeNulls().create();
 
   void write(String name, Object value) {
     write(object(name, value));

@@ -1,7 +1,5 @@
 package dev.sluice.conformance;
 
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.sluice.client.Client;
 import java.io.BufferedReader;
@@ -20,7 +18,8 @@ public final class Main {
   private Main() {}
 
   /**
-   * Carries out orders until the input ends.
+   * Carries out orders until the input ends. What is not understood is thrown, which ends the
+   * program with 1.
    *
    * @param args none
    * @throws IOException if the input cannot be read
@@ -33,21 +32,11 @@ public final class Main {
     Lines lines = new Lines(out);
     String line;
     while ((line = in.readLine()) != null) {
-      try {
-        carryOut(JsonParser.parseString(line).getAsJsonObject(), in, lines);
-      } catch (OrderException | JsonParseException | IllegalStateException notUnderstood) {
-        System.err.println("not understood: " + line);
-        notUnderstood.printStackTrace();
-        System.exit(1);
+      Order order = new Order(JsonParser.parseString(line).getAsJsonObject());
+      try (Client client = order.connect()) {
+        new Calls(order, client, in, lines).carryOut();
       }
       lines.write("end", true);
-    }
-  }
-
-  private static void carryOut(JsonObject json, BufferedReader in, Lines lines) throws IOException {
-    Order order = new Order(json);
-    try (Client client = order.connect()) {
-      new Calls(order, client, in, lines).carryOut();
     }
   }
 }

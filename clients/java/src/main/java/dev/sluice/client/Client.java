@@ -65,7 +65,7 @@ public final class Client implements AutoCloseable {
    *     dns:///sluice.default.svc:50051}
    * @param options what differs from the defaults
    * @return the client
-   * @throws IllegalArgumentException if the options hold PEM that cannot be read
+   * @throws IllegalArgumentException if the address or the PEM of the options cannot be read
    */
   public static Client connect(String address, ConnectOptions options) {
     return new Client(Connection.open(address, options), null);

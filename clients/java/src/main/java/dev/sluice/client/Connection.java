@@ -10,6 +10,7 @@ import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.ManagedChannelRegistry;
 import io.grpc.Metadata;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
@@ -67,7 +68,12 @@ final class Connection implements AutoCloseable {
   static Connection open(String address, ConnectOptions options) {
     ChannelCredentials credentials =
         options.tls().map(Tls::credentials).orElseGet(InsecureChannelCredentials::create);
-    return over(address, Grpc.newChannelBuilder(address, credentials), options);
+    try {
+      return over(address, Grpc.newChannelBuilder(address, credentials), options);
+    } catch (ManagedChannelRegistry.ProviderNotFoundException refused) {
+      // gRPC asked each of its transports, and none could do with what was given.
+      throw new IllegalArgumentException("cannot connect to " + address, refused);
+    }
   }
 
   /** Opens a channel that others began to describe. */
