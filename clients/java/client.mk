@@ -47,23 +47,23 @@ lint-java: $(JAVA)/target/.built $(TOOLS)/$(GOOGLE_JAVA_FORMAT)
 JAVA_FORMAT_EXPORTS = $(foreach package,api code file parser tree util,\
 	--add-exports jdk.compiler/com.sun.tools.javac.$(package)=ALL-UNNAMED)
 
-test-java:
+test-java: $(JAVA)/target/.built
 	$(MVN) test
 
-# $(1) is the artifact, $(2) the file that comes of it.
-java_artifact = rm -rf $(TOOLS)/$(3)-* $(TOOLS)/java-download && \
-	$(MVN) dependency:copy -Dartifact=$(1) -DoutputDirectory=$(CURDIR)/$(TOOLS)/java-download && \
-	mv $(TOOLS)/java-download/* $(2) && rmdir $(TOOLS)/java-download
+# $(1) is the artifact, $(2) how the files of all its versions begin.
+java_artifact = rm -rf $(TOOLS)/$(2)-* && \
+	$(MVN) dependency:copy -Dartifact=$(1) -DoutputDirectory=$(CURDIR)/$@.download && \
+	mv $@.download/* $@ && rmdir $@.download
 
 $(TOOLS)/$(PROTOC_JAVA):
-	$(call java_artifact,com.google.protobuf:protoc:$(@:$(TOOLS)/protoc-java-%=%):exe:$(JAVA_PLATFORM),$@,protoc-java)
+	$(call java_artifact,com.google.protobuf:protoc:$(@:$(TOOLS)/protoc-java-%=%):exe:$(JAVA_PLATFORM),protoc-java)
 	@mkdir -p $(TOOLS)/bin
 	chmod +x $@ && ln -sf ../$(@F) $(TOOLS)/bin/protoc-java
 
 $(TOOLS)/$(PROTOC_GEN_GRPC_JAVA):
-	$(call java_artifact,io.grpc:protoc-gen-grpc-java:$(@:$(TOOLS)/protoc-gen-grpc-java-%=%):exe:$(JAVA_PLATFORM),$@,protoc-gen-grpc-java)
+	$(call java_artifact,io.grpc:protoc-gen-grpc-java:$(@:$(TOOLS)/protoc-gen-grpc-java-%=%):exe:$(JAVA_PLATFORM),protoc-gen-grpc-java)
 	@mkdir -p $(TOOLS)/bin
 	chmod +x $@ && ln -sf ../$(@F) $(TOOLS)/bin/protoc-gen-grpc-java
 
 $(TOOLS)/$(GOOGLE_JAVA_FORMAT):
-	$(call java_artifact,com.google.googlejavaformat:google-java-format:$(@:$(TOOLS)/google-java-format-%=%):jar:all-deps,$@,google-java-format)
+	$(call java_artifact,com.google.googlejavaformat:google-java-format:$(@:$(TOOLS)/google-java-format-%=%):jar:all-deps,google-java-format)

@@ -49,7 +49,7 @@ final class Failures {
   static SluiceException truncated(String generationId) {
     return new SluiceException(
         Status.Code.UNAVAILABLE,
-        "The stream ended before the answer was complete.",
+        "The stream ended well, but without Completed.",
         ErrorDetails.of("STREAM_TRUNCATED", generationId),
         null);
   }

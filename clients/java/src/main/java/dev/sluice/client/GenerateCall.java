@@ -14,7 +14,8 @@ import java.util.Optional;
 
 /**
  * One call of Generate: takes events out of messages, puts the answer together, and judges the end.
- * Fetches a message only when asked.
+ * Fetches a message only when asked, unlike the iterators of the generated stubs, which are always
+ * one ahead.
  */
 final class GenerateCall {
   /** Told what happens, one after the other, on threads of the channel. */

@@ -45,7 +45,7 @@ public final class Tls {
    * Says who the client is, for a server that asks (mutual TLS).
    *
    * @param certificate the client's certificate, with those between it and the authority
-   * @param key its private key, unencrypted PKCS #8
+   * @param key its private key, not encrypted
    * @return the setting with them
    */
   public Tls withIdentity(String certificate, String key) {
@@ -59,7 +59,7 @@ public final class Tls {
         credentials.trustManager(stream(authorities));
       }
       if (certificate != null) {
-        credentials.keyManager(stream(certificate), stream(key));
+        credentials.keyManager(stream(certificate), stream(PrivateKeys.pkcs8(key)));
       }
     } catch (IOException impossible) {
       throw new AssertionError("memory cannot fail to be read", impossible);

@@ -82,8 +82,7 @@ class AnswerTest {
 
   @Test
   void gatewaysMessageIsTakenAsItIs() {
-    Event end =
-        completed(FinishReason.FINISH_REASON_STOP, part("Rivers "), part("run."));
+    Event end = completed(FinishReason.FINISH_REASON_STOP, part("Rivers "), part("run."));
 
     Answer answer =
         answer(started(opened(0).setText(TextStart.getDefaultInstance())), text("other"), end);

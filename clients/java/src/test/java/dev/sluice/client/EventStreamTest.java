@@ -80,8 +80,7 @@ class EventStreamTest {
   void goodStatusWithoutCompletedIsAFailure() {
     try (FakeGateway gateway = new FakeGateway(good(STARTED, text("Rivers")));
         Client client = gateway.client()) {
-      SluiceException failure =
-          assertThrows(SluiceException.class, () -> client.collect(REQUEST));
+      SluiceException failure = assertThrows(SluiceException.class, () -> client.collect(REQUEST));
 
       assertEquals(Status.Code.UNAVAILABLE, failure.status());
       assertEquals("STREAM_TRUNCATED", failure.reason());

@@ -46,7 +46,9 @@ class FailuresTest {
                 .build(),
             BadRequest.newBuilder()
                 .addFieldViolations(
-                    BadRequest.FieldViolation.newBuilder().setField("model").setDescription("empty"))
+                    BadRequest.FieldViolation.newBuilder()
+                        .setField("model")
+                        .setDescription("empty"))
                 .build(),
             QuotaFailure.newBuilder()
                 .addViolations(

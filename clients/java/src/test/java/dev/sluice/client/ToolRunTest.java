@@ -176,8 +176,7 @@ class ToolRunTest {
   void callsOfToolsWithoutFunctionAreTheCallers() {
     GenerateRequest request =
         REQUEST.toBuilder().addTools(Tool.newBuilder().setName("theirs")).build();
-    try (FakeGateway gateway =
-            new FakeGateway(calls(call("a", "mine"), call("b", "theirs")));
+    try (FakeGateway gateway = new FakeGateway(calls(call("a", "mine"), call("b", "theirs")));
         Client client = gateway.client();
         ToolRun run = client.runTools(request, List.of(function("mine", NEVER)), 1)) {
       assertEquals(2, run.collect().toolCalls().size());
