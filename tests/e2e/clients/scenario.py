@@ -12,6 +12,7 @@ from typing import Any
 
 import trustme
 import yaml
+from cryptography.hazmat.primitives import serialization
 
 from tests.e2e.clients.gateway import ScriptedGateway, scripted_gateway
 from tests.e2e.clients.provider import reply
@@ -76,10 +77,19 @@ def certificates(folder: Path) -> Path:
     trustme.CA().cert_pem.write_to_path(folder / "stranger.pem")
     for name in ("server", "client"):
         issued = authority.issue_cert("localhost", "127.0.0.1")
-        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        (folder / f"{name}.key").write_bytes(_pkcs8(issued.private_key_pem.bytes()))
         for pem in issued.cert_chain_pems:
             pem.write_to_path(folder / f"{name}.pem", append=True)
     return folder
+
+
+def _pkcs8(key: bytes) -> bytes:
+    """Return a private key in the one form that all languages read."""
+    return serialization.load_pem_private_key(key, password=None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 @asynccontextmanager
