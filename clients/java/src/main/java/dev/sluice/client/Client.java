@@ -128,19 +128,15 @@ public final class Client implements AutoCloseable {
    *
    * @param request the turn
    * @return its answer, or a {@link SluiceException}; completed on a thread of the connection.
-   *     Cancelling it cancels the call
+   *     Cancelling it, or completing it in another way, cancels the call
    */
   public CompletableFuture<Answer> collectAsync(GenerateRequest request) {
     CompletableFuture<Answer> future = new CompletableFuture<>();
     GenerateCall call =
         GenerateCall.start(
             connection.channel(), callOptions(), request, new FutureListener(future));
-    future.whenComplete(
-        (answer, failure) -> {
-          if (future.isCancelled()) {
-            call.cancel("The caller cancelled the future.", failure);
-          }
-        });
+    // Whoever completes it, by a timeout of the future's for example, waits for no answer.
+    future.whenComplete((answer, failure) -> call.cancel("Nobody waits for the answer.", failure));
     call.fetch();
     return future;
   }

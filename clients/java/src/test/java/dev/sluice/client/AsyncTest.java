@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
@@ -122,6 +123,17 @@ class AsyncTest {
       assertFalse(cancelled.get());
 
       answer.cancel(false);
+
+      assertTrue(cancelled.get());
+    }
+  }
+
+  @Test
+  void futureThatIsOverInAnotherWayCancelsTheCall() {
+    AtomicBoolean cancelled = new AtomicBoolean();
+    try (FakeGateway gateway = new FakeGateway(hangs(cancelled));
+        Client client = gateway.client()) {
+      client.collectAsync(REQUEST).completeExceptionally(new TimeoutException());
 
       assertTrue(cancelled.get());
     }
