@@ -11,7 +11,10 @@ MVN  := mvn --quiet --batch-mode --no-transfer-progress -Dstyle.color=never --fi
 java_version = $(shell sed -n 's|.*<$(1).version>\(.*\)</$(1).version>.*|\1|p' $(JAVA)/pom.xml)
 PROTOC_JAVA          := protoc-java-$(call java_version,protobuf)
 PROTOC_GEN_GRPC_JAVA := protoc-gen-grpc-java-$(call java_version,grpc)
+# The newest that run on Java 17.
 GOOGLE_JAVA_FORMAT   := google-java-format-1.28.0
+ERROR_PRONE          := error-prone-2.42.0
+DATAFLOW             := 3.49.3-eisop1
 # As Maven Central names this machine: linux-x86_64, osx-aarch_64.
 JAVA_PLATFORM := $(shell uname -sm | tr A-Z a-z | sed -e 's/darwin/osx/' -e 's/ /-/' -e 's/aarch64\|arm64/aarch_64/')
 
@@ -38,14 +41,19 @@ java_program = { echo '\#!/bin/sh'; \
 	echo 'exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(CURDIR)/$(JAVA)/target/classes:$(CURDIR)/$(JAVA)/target/test-classes:'"`cat $(JAVA)/target/classpath`"'" $(2) "$$@"'; \
 	} > $(TOOLS)/bin/$(1) && chmod +x $(TOOLS)/bin/$(1)
 
-# javac's own checks, of code and documentation, are errors in every build.
-lint-java: $(JAVA)/target/.built $(TOOLS)/$(GOOGLE_JAVA_FORMAT)
-	java $(JAVA_FORMAT_EXPORTS) -jar $(TOOLS)/$(GOOGLE_JAVA_FORMAT) --set-exit-if-changed --dry-run \
-		`find $(JAVA)/src -path $(GENERATED_java) -prune -o -name '*.java' -print`
+JAVA_WRITTEN = $(shell find $(JAVA)/src -path $(GENERATED_java) -prune -o -name '*.java' -print)
+# Formatter and linter read Java with the inside of the compiler.
+java_exports = $(foreach it,api code comp file main model parser processing tree util,\
+	$(1)--add-exports=jdk.compiler/com.sun.tools.javac.$(it)=ALL-UNNAMED) \
+	$(foreach it,code comp,$(1)--add-opens=jdk.compiler/com.sun.tools.javac.$(it)=ALL-UNNAMED)
 
-# The compiler's inside, which the formatter reads Java with.
-JAVA_FORMAT_EXPORTS = $(foreach package,api code file parser tree util,\
-	--add-exports jdk.compiler/com.sun.tools.javac.$(package)=ALL-UNNAMED)
+# What javac itself says, of code and documentation, is an error in every build.
+lint-java: $(JAVA)/target/.built $(TOOLS)/$(GOOGLE_JAVA_FORMAT) $(TOOLS)/$(ERROR_PRONE)
+	@echo '$(GOOGLE_JAVA_FORMAT), $(ERROR_PRONE)'
+	@java $(call java_exports) -jar $(TOOLS)/$(GOOGLE_JAVA_FORMAT) --set-exit-if-changed --dry-run $(JAVA_WRITTEN)
+	@javac $(call java_exports,-J) -Xplugin:ErrorProne -XDcompilePolicy=simple --should-stop=ifError=FLOW -Werror \
+		-processorpath "`echo $(TOOLS)/$(ERROR_PRONE)/*.jar | tr ' ' :`" --release 17 -d $(JAVA)/target/lint \
+		-cp "$(JAVA)/target/classes:`cat $(JAVA)/target/classpath`" $(JAVA_WRITTEN)
 
 test-java: $(JAVA)/target/.built
 	$(MVN) test
@@ -67,3 +75,11 @@ $(TOOLS)/$(PROTOC_GEN_GRPC_JAVA):
 
 $(TOOLS)/$(GOOGLE_JAVA_FORMAT):
 	$(call java_artifact,com.google.googlejavaformat:google-java-format:$(@:$(TOOLS)/google-java-format-%=%):jar:all-deps,google-java-format)
+
+$(TOOLS)/$(ERROR_PRONE):
+	rm -rf $(TOOLS)/error-prone-*
+	$(MVN) dependency:copy -DoutputDirectory=$(CURDIR)/$@.download \
+		-Dartifact=com.google.errorprone:error_prone_core:$(ERROR_PRONE:error-prone-%=%):jar:with-dependencies
+	$(MVN) dependency:copy -DoutputDirectory=$(CURDIR)/$@.download \
+		-Dartifact=io.github.eisop:dataflow-errorprone:$(DATAFLOW)
+	mv $@.download $@

@@ -136,7 +136,9 @@ public final class Client implements AutoCloseable {
         GenerateCall.start(
             connection.channel(), callOptions(), request, new FutureListener(future));
     // Whoever completes it, by a timeout of the future's for example, waits for no answer.
-    future.whenComplete((answer, failure) -> call.cancel("Nobody waits for the answer.", failure));
+    CompletableFuture<Answer> unused =
+        future.whenComplete(
+            (answer, failure) -> call.cancel("Nobody waits for the answer.", failure));
     call.fetch();
     return future;
   }

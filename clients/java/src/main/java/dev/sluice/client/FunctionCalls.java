@@ -21,9 +21,12 @@ final class FunctionCalls {
 
   /**
    * Runs all of them and returns their results in the order of the calls. The first that throws
-   * ends it: what it threw is thrown as it is, and the others are interrupted.
+   * ends it, and the others are interrupted.
+   *
+   * @throws ExecutionException for what a function threw
+   * @throws java.util.concurrent.CancellationException if {@link #cancel} ended it
    */
-  List<Part> run(Executor executor) throws InterruptedException {
+  List<Part> run(Executor executor) throws ExecutionException, InterruptedException {
     try {
       tasks.forEach(executor::execute);
       for (int left = tasks.size(); left > 0; left--) {
@@ -34,8 +37,6 @@ final class FunctionCalls {
         results.add(task.get());
       }
       return results;
-    } catch (ExecutionException thrown) {
-      throw Failures.asItIs(thrown.getCause());
     } finally {
       cancel();
     }

@@ -117,6 +117,8 @@ public final class SluiceException extends RuntimeException {
   }
 
   /** Puts the reason before the message, and the status where there is none. */
+  // The message itself stays what the gateway said, for those who show it.
+  @SuppressWarnings("OverrideThrowableToString")
   @Override
   public String toString() {
     String what = reason.isEmpty() ? status.name() : reason;

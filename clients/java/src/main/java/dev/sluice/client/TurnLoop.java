@@ -11,11 +11,12 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.function.Function;
 
 /** Runs turn after turn, for a thread that waits for their events. */
-final class TurnLoop implements ToolRun, Iterator<Event> {
+final class TurnLoop implements ToolRun {
   private final Function<GenerateRequest, EventStream> generate;
   private final GenerateRequest request;
   private final Toolbox toolbox;
@@ -31,8 +32,7 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
   private EventStream turn;
   private FunctionCalls functionCalls = new FunctionCalls(List.of());
 
-  private boolean over;
-  private Throwable failure;
+  private final Events events = new Events();
 
   TurnLoop(
       Function<GenerateRequest, EventStream> generate,
@@ -64,40 +64,13 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
 
   @Override
   public Iterator<Event> iterator() {
-    return this;
-  }
-
-  @Override
-  public boolean hasNext() {
-    if (failure != null) {
-      throw Failures.asItIs(failure);
-    }
-    while (!over) {
-      if (turn.iterator().hasNext()) {
-        return true;
-      }
-      try {
-        goOn(turn.collect());
-      } catch (RuntimeException | Error thrown) {
-        failure = thrown;
-        throw thrown;
-      }
-    }
-    return false;
-  }
-
-  @Override
-  public Event next() {
-    if (!hasNext()) {
-      throw new NoSuchElementException();
-    }
-    return turn.iterator().next();
+    return events;
   }
 
   @Override
   public Answer collect() {
-    while (hasNext()) {
-      next();
+    while (events.hasNext()) {
+      events.next();
     }
     return answers.get(answers.size() - 1);
   }
@@ -111,28 +84,27 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
     }
   }
 
-  /** Begins the next turn, or ends the run. */
-  private void goOn(Answer answer) {
+  /** Begins the next turn, unless there is nothing more to do; returns whether it did. */
+  private boolean goOn(Answer answer) {
     answers.add(answer);
     messages.add(answer.message());
     List<ToolCall> calls = answer.toolCalls();
     switch (answer.finishReason()) {
-      case FINISH_REASON_PAUSED -> {
-        checkTurns();
-        startTurn();
-      }
+      case FINISH_REASON_PAUSED -> checkTurns();
       case FINISH_REASON_TOOL_CALLS -> {
         if (calls.isEmpty() || calls.stream().anyMatch(toolbox::isCallers)) {
-          over = true;
-          return;
+          return false;
         }
         checkTurns();
         messages.add(
             Message.newBuilder().setRole(Role.ROLE_TOOL).addAllParts(results(calls)).build());
-        startTurn();
       }
-      default -> over = true;
+      default -> {
+        return false;
+      }
     }
+    startTurn();
+    return true;
   }
 
   private void checkTurns() {
@@ -157,6 +129,8 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
     }
     try {
       return begun.run(executor);
+    } catch (ExecutionException thrown) {
+      throw Failures.asItIs(thrown.getCause());
     } catch (CancellationException closing) {
       throw Failures.cancelled(TurnStream.CLOSED, closing);
     } catch (InterruptedException interruption) {
@@ -168,6 +142,38 @@ final class TurnLoop implements ToolRun, Iterator<Event> {
   private void checkOpen() {
     if (closed) {
       throw Failures.cancelled(TurnStream.CLOSED, null);
+    }
+  }
+
+  private final class Events implements Iterator<Event> {
+    private boolean over;
+    private Throwable failure;
+
+    @Override
+    public boolean hasNext() {
+      if (failure != null) {
+        throw Failures.asItIs(failure);
+      }
+      while (!over) {
+        if (turn.iterator().hasNext()) {
+          return true;
+        }
+        try {
+          over = !goOn(turn.collect());
+        } catch (Throwable thrown) {
+          failure = thrown;
+          throw Failures.asItIs(thrown);
+        }
+      }
+      return false;
+    }
+
+    @Override
+    public Event next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      return turn.iterator().next();
     }
   }
 }

@@ -12,7 +12,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /** One turn, for a thread that waits for its events. */
-final class TurnStream implements EventStream, Iterator<Event> {
+final class TurnStream implements EventStream {
   /** Why a stream that its reader closed has no more events. */
   static final String CLOSED = "The stream was closed.";
 
@@ -23,8 +23,7 @@ final class TurnStream implements EventStream, Iterator<Event> {
   private final BlockingQueue<Arrival> arrivals = new LinkedBlockingQueue<>();
 
   private final GenerateCall call;
-  private Iterator<Event> ready = Collections.emptyIterator();
-  private Arrival end;
+  private final Events events = new Events();
 
   TurnStream(Channel channel, CallOptions options, GenerateRequest request) {
     call = GenerateCall.start(channel, options, request, new Handover(arrivals));
@@ -32,45 +31,15 @@ final class TurnStream implements EventStream, Iterator<Event> {
 
   @Override
   public Iterator<Event> iterator() {
-    return this;
-  }
-
-  @Override
-  public boolean hasNext() {
-    while (!ready.hasNext() && end == null) {
-      call.fetch();
-      Arrival arrival = await();
-      if (arrival.events() == null) {
-        end = arrival;
-      } else {
-        ready = arrival.events().iterator();
-      }
-    }
-    if (ready.hasNext()) {
-      return true;
-    }
-    if (end.failure() != null) {
-      // It was made on another thread; whoever reads shall find themselves in its trace.
-      end.failure().fillInStackTrace();
-      throw end.failure();
-    }
-    return false;
-  }
-
-  @Override
-  public Event next() {
-    if (!hasNext()) {
-      throw new NoSuchElementException();
-    }
-    return ready.next();
+    return events;
   }
 
   @Override
   public Answer collect() {
-    while (hasNext()) {
-      next();
+    while (events.hasNext()) {
+      events.next();
     }
-    return end.answer();
+    return events.end.answer();
   }
 
   @Override
@@ -78,14 +47,49 @@ final class TurnStream implements EventStream, Iterator<Event> {
     call.cancel(CLOSED, null);
   }
 
-  private Arrival await() {
-    try {
-      return arrivals.take();
-    } catch (InterruptedException interruption) {
-      Thread.currentThread().interrupt();
-      String message = "The thread was interrupted while it waited for the next event.";
-      call.cancel(message, interruption);
-      return new Arrival(null, null, Failures.cancelled(message, interruption));
+  private final class Events implements Iterator<Event> {
+    private Iterator<Event> ready = Collections.emptyIterator();
+    private Arrival end;
+
+    @Override
+    public boolean hasNext() {
+      while (!ready.hasNext() && end == null) {
+        call.fetch();
+        Arrival arrival = await();
+        if (arrival.events() == null) {
+          end = arrival;
+        } else {
+          ready = arrival.events().iterator();
+        }
+      }
+      if (ready.hasNext()) {
+        return true;
+      }
+      if (end.failure() != null) {
+        // It was made on another thread; whoever reads shall find themselves in its trace.
+        end.failure().fillInStackTrace();
+        throw end.failure();
+      }
+      return false;
+    }
+
+    @Override
+    public Event next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      return ready.next();
+    }
+
+    private Arrival await() {
+      try {
+        return arrivals.take();
+      } catch (InterruptedException interruption) {
+        Thread.currentThread().interrupt();
+        String message = "The thread was interrupted while it waited for the next event.";
+        call.cancel(message, interruption);
+        return new Arrival(null, null, Failures.cancelled(message, interruption));
+      }
     }
   }
 

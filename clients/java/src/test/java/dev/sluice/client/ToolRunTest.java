@@ -25,6 +25,7 @@ import io.grpc.Status;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -169,6 +170,22 @@ class ToolRunTest {
       assertEquals(1, gateway.requests.size());
       assertEquals(2, run.messages().size());
       assertEquals(1, run.answers().size());
+    }
+  }
+
+  @Test
+  void functionThatSpeaksOfCancellationIsNotTakenForAClosedRun() {
+    CancellationException fault = new CancellationException("a fault of the function");
+    ToolFunction breaks =
+        function(
+            "f",
+            call -> {
+              throw fault;
+            });
+    try (FakeGateway gateway = new FakeGateway(calls(call("a", "f")));
+        Client client = gateway.client();
+        ToolRun run = client.runTools(REQUEST, List.of(breaks))) {
+      assertSame(fault, assertThrows(CancellationException.class, run::collect));
     }
   }
 
