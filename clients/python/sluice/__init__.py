@@ -1,6 +1,67 @@
 """Python client of Sluice.
 
-The contract's generated messages and stubs live in `sluice.v1`, the options of a channel
-in `sluice.connection`. Nothing here opens a connection; what a server needs to run is in
-`sluice_server`.
+`connect` gives a `Client` for blocking code, `aio.connect` one for asyncio; both say the same
+things by the same names. The contract's generated messages and stubs live in `sluice.v1`, the
+options of a channel in `sluice.connection`. What a server needs to run is in `sluice_server`.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from sluice.version import __version__
+
+if TYPE_CHECKING:
+    from sluice import aio
+    from sluice.answers import Answer
+    from sluice.blocking import Client, Stream, ToolRun, connect
+    from sluice.connection import Tls
+    from sluice.errors import SluiceError, ToolError, TurnLimitError
+    from sluice.messages import prompt, system, tool_result, user
+    from sluice.tools import Function
+
+__all__ = [
+    "Answer",
+    "Client",
+    "Function",
+    "SluiceError",
+    "Stream",
+    "Tls",
+    "ToolError",
+    "ToolRun",
+    "TurnLimitError",
+    "__version__",
+    "aio",
+    "connect",
+    "prompt",
+    "system",
+    "tool_result",
+    "user",
+]
+
+_HOMES = {
+    "Answer": "answers",
+    "Client": "blocking",
+    "Function": "tools",
+    "SluiceError": "errors",
+    "Stream": "blocking",
+    "Tls": "connection",
+    "ToolError": "errors",
+    "ToolRun": "blocking",
+    "TurnLimitError": "errors",
+    "connect": "blocking",
+    "prompt": "messages",
+    "system": "messages",
+    "tool_result": "messages",
+    "user": "messages",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: most who import `sluice.v1` need no client."""
+    if name == "aio":
+        return importlib.import_module("sluice.aio")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"sluice.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
