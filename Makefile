@@ -156,9 +156,10 @@ docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
-test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check lint-clients clients ## Everything that can be tested here, set-up included
+test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target clients lint-clients test-clients
 	$(BIN)/pytest $(ARGS)
-	@$(MAKE) --silent --no-print-directory test-clients
+	@$(MAKE) --silent --no-print-directory languages
 
 test-unit: $(DEV) redis ## Tests of single rooms
 	$(BIN)/pytest tests/unit $(ARGS)
@@ -168,6 +169,10 @@ clients: $(PRESENT:%=build-%) languages ## Build the clients of all languages, t
 lint-clients: $(PRESENT:%=lint-%) languages ## Check style and types of the clients, each by its language's tools
 
 test-clients: $(PRESENT:%=test-%) languages ## Each client's own tests, in its language
+
+# Languages at the same time, but the tasks of one after each other: its tools
+# share a folder.
+$(foreach it,$(PRESENT),$(eval lint-$(it): build-$(it)) $(eval test-$(it): lint-$(it)))
 
 # Said before and after everything else, so that nobody overlooks it.
 languages:

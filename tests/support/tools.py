@@ -1,7 +1,7 @@
 """Programs of others that some tests drive.
 
-`make tools litellm redis chromium prometheus node` brings them; how is the Makefile's
-business. Here they are only found, and their absence is judged.
+`make tools litellm redis chromium prometheus node clients` brings them; how is the
+Makefile's business. Here they are only found, and their absence is judged.
 """
 
 import os
@@ -16,7 +16,7 @@ TOOLS = Path(__file__).resolve().parents[2] / ".tools"
 def tool(name: str) -> str:
     """Return the path of a program that one of these tasks brought.
 
-    Without it the test is skipped at home, where Go or Node may be missing, and fails
+    Without it the test is skipped at home, where a language may be missing, and fails
     under `CI=true`, where a skipped promise would look like a kept one.
     """
     program = TOOLS / "bin" / name
@@ -30,8 +30,8 @@ def node_package(name: str) -> Path:
 
 
 def _missing(name: str) -> NoReturn:
-    task = "make tools litellm redis chromium prometheus node"
-    reason = f"{name} is missing; `{task}` brings it, and needs Go or Node for some"
+    task = "make tools litellm redis chromium prometheus node clients"
+    reason = f"{name} is missing; `{task}` brings it, and needs the toolchains of some languages"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

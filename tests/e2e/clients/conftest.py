@@ -1,0 +1,62 @@
+"""The drivers of all languages, each started once, and what must hold of them at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.clients.driver import Driver
+from tests.e2e.clients.scenario import certificates, scenarios
+from tests.support.tools import tool
+
+DRIVERS = ("python", "python-asyncio", "go", "typescript", "java", "rust")
+"""Languages, Python in both of its worlds."""
+
+
+class Drivers:
+    """Starts drivers when they are asked for, and again when one had to be ended."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Driver] = {}
+        self.ended: list[tuple[str, int, str]] = []
+        """Language, exit code and complaints of those that got to their ends."""
+        self.written: list[str] = []
+
+    def of(self, language: str) -> Driver:
+        """Return the language's driver; skips, or fails in CI, where it was not built."""
+        driver = self.running.get(language)
+        if driver is None or not driver.alive:
+            driver = self.running[language] = Driver(tool(f"conformance-{language}"))
+        return driver
+
+    def end(self) -> None:
+        """End them all."""
+        for language, driver in self.running.items():
+            alive = driver.alive
+            code, complaints = driver.end()
+            self.written += [*driver.written, complaints]
+            if alive:
+                self.ended.append((language, code, complaints))
+
+
+@pytest.fixture(scope="session")
+def drivers() -> Iterator[Drivers]:
+    """Keep the drivers for all tests; none may end badly, complain, or give a secret away."""
+    drivers = Drivers()
+    yield drivers
+    drivers.end()
+    assert [ended for ended in drivers.ended if ended[1:] != (0, "")] == []
+    tokens = {
+        order["connect"]["token"]
+        for scenario in scenarios()
+        for order in (*scenario.before, *scenario.orders)
+        if "token" in order.get("connect", {})
+    }
+    assert tokens
+    assert not [token for token in tokens if any(token in text for text in drivers.written)]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificates."""
+    return certificates(tmp_path_factory.mktemp("certificates"))
