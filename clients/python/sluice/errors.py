@@ -161,7 +161,7 @@ def truncated(generation_id: str) -> SluiceError:
     """Return the error of a stream that ended with OK before the answer was whole."""
     return SluiceError(
         grpc.StatusCode.UNAVAILABLE,
-        "The stream ended before the answer was whole.",
+        "The stream ended without Completed, so the answer is not whole.",
         reason="STREAM_TRUNCATED",
         generation_id=generation_id,
     )

@@ -87,10 +87,13 @@ class Turn(Stream):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[event_pb2.Event] = deque()
         self._assembly = Assembly()
+        self._cancelled = False
 
     async def __anext__(self) -> event_pb2.Event:
         while not self._waiting:
             self._waiting.extend(known(await self._receive()))
+        if self._cancelled:  # what came before is not wanted any more
+            raise cancelled(self._assembly.generation_id)
         event = self._waiting.popleft()
         self._assembly.add(event)
         return event
@@ -113,6 +116,7 @@ class Turn(Stream):
 
     def cancel(self) -> None:
         """Cancel the call, if it still runs."""
+        self._cancelled = True
         self._call.cancel()
 
     def _answer(self) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import grpc
 
 from sluice.answers import Answer, Assembly, known
-from sluice.errors import failure, truncated
+from sluice.errors import cancelled, failure, truncated
 from sluice.v1 import event_pb2, gateway_service_pb2
 
 
@@ -69,10 +69,13 @@ class Turn(Stream):
         self._call = call
         self._waiting: deque[event_pb2.Event] = deque()
         self._assembly = Assembly()
+        self._cancelled = False
 
     def __next__(self) -> event_pb2.Event:
         while not self._waiting:
             self._waiting.extend(known(self._receive()))
+        if self._cancelled:  # what came before is not wanted any more
+            raise cancelled(self._assembly.generation_id)
         event = self._waiting.popleft()
         self._assembly.add(event)
         return event
@@ -90,6 +93,7 @@ class Turn(Stream):
 
     def cancel(self) -> None:
         """Cancel the call, if it still runs."""
+        self._cancelled = True
         self._call.cancel()
 
     def _answer(self) -> Answer:
