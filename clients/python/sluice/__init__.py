@@ -8,8 +8,6 @@ options of a channel in `sluice.connection`. What a server needs to run is in `s
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sluice.version import __version__
-
 if TYPE_CHECKING:
     from sluice import aio
     from sluice.answers import Answer
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from sluice.errors import SluiceError, ToolError, TurnLimitError
     from sluice.messages import prompt, system, tool_result, user
     from sluice.tools import Function
+    from sluice.version import __version__
 
 __all__ = [
     "Answer",
@@ -48,6 +47,7 @@ _HOMES = {
     "ToolError": "errors",
     "ToolRun": "blocking",
     "TurnLimitError": "errors",
+    "__version__": "version",
     "connect": "blocking",
     "prompt": "messages",
     "system": "messages",
@@ -65,3 +65,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"sluice.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names as well that were not used yet."""
+    return sorted({*globals(), *__all__})

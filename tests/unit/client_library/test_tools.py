@@ -149,17 +149,6 @@ def test_calls_that_are_not_known_to_be_wrong_are_made(
     assert task.function is not None
 
 
-def test_arguments_that_are_no_json_are_sent_back_as_none() -> None:
-    """The gateway refuses them in a conversation; the answer still has what the model wrote."""
-    run = conversation("weather")
-    written = '{"city":'
-    check = content_pb2.ARGUMENTS_CHECK_MALFORMED_JSON
-    turn = answer(TOOL_CALLS, call("weather", arguments=written, check=check))
-    run.add_answer(turn)
-    assert run.messages[-1].parts[0].tool_call.arguments_json == "{}"
-    assert run.answers[0].tool_calls[0].arguments_json == written
-
-
 @pytest.mark.parametrize(
     "check", [content_pb2.ARGUMENTS_CHECK_VALID, content_pb2.ARGUMENTS_CHECK_SCHEMA_VIOLATION]
 )
