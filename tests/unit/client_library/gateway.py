@@ -118,6 +118,12 @@ class Gateway:
             next_page_token=str(number + 1) if number < 2 else "",
         )
 
+    async def get_rate_limits(
+        self, request: gateway_service_pb2.GetRateLimitsRequest, context: Any
+    ) -> gateway_service_pb2.GetRateLimitsResponse:
+        """Know of none."""
+        return gateway_service_pb2.GetRateLimitsResponse()
+
     async def get_metrics(
         self, request: gateway_service_pb2.GetMetricsRequest, context: Any
     ) -> gateway_service_pb2.GetMetricsResponse:
@@ -129,7 +135,9 @@ class Gateway:
     async def check(
         self, request: health_pb2.HealthCheckRequest, context: Any
     ) -> health_pb2.HealthCheckResponse:
-        """Serve, except one that is told to be down."""
+        """Serve, except what is called down; know of nobody."""
+        if request.service == "nobody":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "Nobody.")
         down = request.service == "down"
         status = health_pb2.HealthCheckResponse
         return status(status=status.NOT_SERVING if down else status.SERVING)
@@ -146,36 +154,23 @@ class Gateway:
 async def listening() -> AsyncIterator[Gateway]:
     """Listen on a free port."""
     gateway = Gateway()
+    one, many = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+    v1 = gateway_service_pb2
+    gateway_service = {
+        "Generate": _method(many, gateway.generate, GenerateRequest),
+        "ListModels": _method(one, gateway.list_models, v1.ListModelsRequest),
+        "GetRateLimits": _method(one, gateway.get_rate_limits, v1.GetRateLimitsRequest),
+        "GetMetrics": _method(one, gateway.get_metrics, v1.GetMetricsRequest),
+    }
+    health = {
+        "Check": _method(one, gateway.check, health_pb2.HealthCheckRequest),
+        "Watch": _method(many, gateway.watch, health_pb2.HealthCheckRequest),
+    }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
         (
-            _service(
-                "sluice.v1.GatewayService",
-                Generate=(grpc.unary_stream_rpc_method_handler, gateway.generate, GenerateRequest),
-                ListModels=(
-                    grpc.unary_unary_rpc_method_handler,
-                    gateway.list_models,
-                    gateway_service_pb2.ListModelsRequest,
-                ),
-                GetMetrics=(
-                    grpc.unary_unary_rpc_method_handler,
-                    gateway.get_metrics,
-                    gateway_service_pb2.GetMetricsRequest,
-                ),
-            ),
-            _service(
-                "grpc.health.v1.Health",
-                Check=(
-                    grpc.unary_unary_rpc_method_handler,
-                    gateway.check,
-                    health_pb2.HealthCheckRequest,
-                ),
-                Watch=(
-                    grpc.unary_stream_rpc_method_handler,
-                    gateway.watch,
-                    health_pb2.HealthCheckRequest,
-                ),
-            ),
+            grpc.method_handlers_generic_handler("sluice.v1.GatewayService", gateway_service),
+            grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),
         )
     )
     gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
@@ -186,13 +181,9 @@ async def listening() -> AsyncIterator[Gateway]:
         await server.stop(0)
 
 
-def _service(name: str, **methods: tuple[Any, Any, Any]) -> grpc.GenericRpcHandler:
-    handlers = {
-        method: kind(
-            behaviour,
-            request_deserializer=request.FromString,
-            response_serializer=lambda response: response.SerializeToString(),
-        )
-        for method, (kind, behaviour, request) in methods.items()
-    }
-    return grpc.method_handlers_generic_handler(name, handlers)
+def _method(kind: Any, behaviour: Any, request: Any) -> Any:
+    return kind(
+        behaviour,
+        request_deserializer=request.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )

@@ -217,7 +217,7 @@ async def test_health_and_a_failed_call(client: aio.Client) -> None:
     assert await client.health() == HealthCheckResponse.SERVING
     assert await client.health("down") == HealthCheckResponse.NOT_SERVING
     with pytest.raises(sluice.SluiceError) as raised:
-        await client.get_rate_limits()
-    assert raised.value.status is grpc.StatusCode.UNIMPLEMENTED
+        await client.health("nobody")
+    assert raised.value.status is grpc.StatusCode.NOT_FOUND
     with pytest.raises(sluice.SluiceError, match="DEADLINE_EXCEEDED"):
         await client.get_metrics(timeout=0.1)
