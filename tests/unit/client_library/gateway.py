@@ -85,6 +85,8 @@ class Gateway:
     """The turns that were asked for."""
     metadata: dict[str, str | bytes] = field(default_factory=dict)
     """What came with the last call."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Somebody asked for a turn or for metrics."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """A turn or a question about metrics is over; those that never end were cancelled."""
 
@@ -95,7 +97,7 @@ class Gateway:
         turn = self.turns[len(self.requests)]
         self.requests.append(request)
         self.metadata = dict(context.invocation_metadata())
-        context.add_done_callback(self._note_end)
+        self._note_ends(context)
         for said in turn:
             if said is OK:
                 return
@@ -105,8 +107,9 @@ class Gateway:
                 yield GenerateResponse(events=[said])
         await asyncio.Event().wait()
 
-    def _note_end(self, _: Any) -> None:
-        self.ended.set()
+    def _note_ends(self, context: Any) -> None:
+        self.asked.set()
+        context.add_done_callback(lambda _: self.ended.set())
 
     async def list_models(
         self, request: gateway_service_pb2.ListModelsRequest, context: Any
@@ -128,7 +131,7 @@ class Gateway:
         self, request: gateway_service_pb2.GetMetricsRequest, context: Any
     ) -> gateway_service_pb2.GetMetricsResponse:
         """Never answer."""
-        context.add_done_callback(self._note_end)
+        self._note_ends(context)
         await asyncio.Event().wait()
         return gateway_service_pb2.GetMetricsResponse()
 

@@ -83,13 +83,6 @@ async def leaves_text(client: aio.Client) -> None:
         break
 
 
-async def never_reads(client: aio.Client) -> None:
-    """Forget a stream before anything of it was read."""
-    stream = client.generate(REQUEST)
-    await client.health()
-    del stream
-
-
 async def cancels(client: aio.Client) -> None:
     """Say so."""
     stream = client.generate(REQUEST)
@@ -132,16 +125,11 @@ async def cancels_the_task(client: aio.Client) -> None:
 
 async def is_late_for_asyncio(client: aio.Client) -> None:
     """Let asyncio's own timeout pass."""
+    stream = client.generate(REQUEST)
+    await anext(stream)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await client.collect(REQUEST)
-
-
-async def is_late(client: aio.Client) -> None:
-    """Let the deadline pass."""
-    with pytest.raises(sluice.SluiceError) as raised:
-        await client.collect(REQUEST, timeout=0.2)
-    assert raised.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
+        async with asyncio.timeout(0.1):
+            await stream.collect()
 
 
 @pytest.mark.parametrize(
@@ -150,12 +138,10 @@ async def is_late(client: aio.Client) -> None:
         leaves_with,
         leaves_loop,
         leaves_text,
-        never_reads,
         cancels,
         cancels_while_waiting,
         cancels_the_task,
         is_late_for_asyncio,
-        is_late,
     ],
 )
 async def test_leaving_a_stream_cancels_the_call(
@@ -166,6 +152,27 @@ async def test_leaving_a_stream_cancels_the_call(
     await leave(client)
     async with asyncio.timeout(SECONDS):
         await gateway.ended.wait()
+
+
+async def test_a_stream_that_nobody_reads_is_cancelled(
+    gateway: Gateway, client: aio.Client
+) -> None:
+    """Once it is forgotten; gRPC itself would keep it."""
+    gateway.turns = [HANGS]
+    stream = client.generate(REQUEST)
+    async with asyncio.timeout(SECONDS):
+        await gateway.asked.wait()
+        del stream
+        await gateway.ended.wait()
+
+
+async def test_a_deadline(gateway: Gateway, client: aio.Client) -> None:
+    """It holds for the whole call."""
+    gateway.turns = [HANGS]
+    with pytest.raises(sluice.SluiceError) as raised:
+        await client.collect(REQUEST, timeout=0.2)
+    assert raised.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert raised.value.reason == ""
 
 
 async def test_a_task_can_be_cancelled_before_anything_is_sent(
@@ -198,7 +205,8 @@ async def test_a_client_that_is_closed_ends_its_streams(gateway: Gateway) -> Non
 async def test_a_task_that_asks_can_be_cancelled(gateway: Gateway, client: aio.Client) -> None:
     """Calls with one answer are left in the same way."""
     asking = asyncio.create_task(client.get_metrics())
-    await client.health()
+    async with asyncio.timeout(SECONDS):
+        await gateway.asked.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -143,17 +143,9 @@ def cancels_from_a_thread(client: sluice.Client) -> None:
     other.join()
 
 
-def is_late(client: sluice.Client) -> None:
-    """Let the deadline pass."""
-    with pytest.raises(sluice.SluiceError) as raised:
-        client.collect(REQUEST, timeout=0.2)
-    assert raised.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert raised.value.reason == ""
-
-
 @pytest.mark.parametrize(
     "leave",
-    [leaves_with, leaves_loop, leaves_text, cancels, cancels_from_a_thread, is_late],
+    [leaves_with, leaves_loop, leaves_text, cancels, cancels_from_a_thread],
 )
 async def test_leaving_a_stream_cancels_the_call(
     gateway: Gateway, leave: Callable[[sluice.Client], None]
@@ -173,6 +165,19 @@ async def test_leaving_a_stream_cancels_the_call(
     finally:
         may_close.set()
         await working
+
+
+async def test_a_deadline(gateway: Gateway) -> None:
+    """It holds for the whole call."""
+    gateway.turns = [HANGS]
+
+    def work(client: sluice.Client) -> None:
+        with pytest.raises(sluice.SluiceError) as raised:
+            client.collect(REQUEST, timeout=0.2)
+        assert raised.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert raised.value.reason == ""
+
+    await with_client(gateway, work)
 
 
 async def test_functions_of_a_turn_run_one_after_the_other(gateway: Gateway) -> None:
