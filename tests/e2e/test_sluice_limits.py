@@ -9,8 +9,9 @@ from google.protobuf import json_format
 from sluice.v1 import gateway_service_pb2
 from tests.support.client import collect, request
 from tests.support.configuration import configuration
-from tests.support.openai_stream import answer
+from tests.support.openai_stream import DONE, answer, finish, role, text, usage
 from tests.support.ports import refusing
+from tests.support.replies import sse
 from tests.support.server import RunningServer, running
 from tests.support.sluice import COMMAND, SECONDS, environment, sluice, terminal
 from tests.support.upstream import Upstream
@@ -46,7 +47,8 @@ async def test_a_call_that_has_to_wait_is_told(upstream: Upstream) -> None:
     """A call that is larger than the room waits, one that is larger than the limit does not go."""
     limits = {"tokens_per_minute": 60_000}
     async with running(configuration(upstream, providers={"up": {"limits": limits}})) as server:
-        await called(server, upstream)
+        upstream.reply(sse(role(), text("Hi"), finish("stop"), usage(50_000, 2), DONE))
+        await collect(server.stub.Generate(request()))
         _, out, _ = await sluice("limits", "--tokens", "59999", "--address", server.listen)
         assert "waits" in out
         _, out, _ = await sluice("limits", "--tokens", "99999", "--address", server.listen)

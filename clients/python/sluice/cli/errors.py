@@ -146,6 +146,10 @@ def _unreachable(address: str, told: str, *, tls: bool) -> Explanation:
         )
         return Explanation(f"TLS with {address} failed: {told}", advice, UNREACHABLE)
     advice = "Check that the gateway runs, and the address (--address or SLUICE_ADDRESS)."
-    if not tls:
-        advice += " If it speaks TLS, add --tls."
+    # A server that misses a client's certificate hangs up after the handshake, without a word.
+    advice += (
+        " If it asks for a certificate, give --cert and --key."
+        if tls
+        else " If it speaks TLS, add --tls."
+    )
     return Explanation(f"No gateway was reached at {address}: {told}", advice, UNREACHABLE)

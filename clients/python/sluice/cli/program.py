@@ -16,10 +16,24 @@ from sluice.version import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sluice %(version)s")
 def program() -> None:
-    """Ask a Sluice gateway, from a terminal.
+    r"""Ask a Sluice gateway, from a terminal or a script.
 
     Every command takes --address, --tls and --token-file; the environment variables
     SLUICE_ADDRESS, SLUICE_TOKEN and so on do as well.
+
+    \b
+    Exit codes:
+      0        done
+      1        the gateway failed or refused
+      2        wrong use
+      3        the token is missing or unknown, or the caller may not do this
+      4        no gateway was reached, TLS included
+      5        --timeout passed
+      6        no room now, or the provider fails for now: try again later
+      7        health: it does not serve
+      8        the answer was cut, or waits for a result that never came
+      9        the model refused, or the provider's filter cut the answer
+      128 + N  ended by signal N: 130 is Ctrl+C, 141 a reader who left (| head)
     """
 
 

@@ -4,6 +4,8 @@ A turn is open from the user's message until the model has nothing more to do: r
 calls, and what a provider paused, belong to it. An open turn can be gone on with or dropped.
 """
 
+import json
+
 from google.protobuf import json_format
 
 from sluice.answers import Answer
@@ -110,8 +112,11 @@ class Conversation:
         Raises:
             ValueError: it is no such request.
         """
+        value = json.loads(saved)
+        if not isinstance(value, dict):
+            raise ValueError("it is no JSON object")  # noqa: TRY004 - a file's fault, no caller's
         try:
-            self.request = json_format.Parse(saved, gateway_service_pb2.GenerateRequest())
+            self.request = json_format.ParseDict(value, gateway_service_pb2.GenerateRequest())
         except json_format.ParseError as error:
             raise ValueError(str(error)) from error
         messages = self.request.messages

@@ -67,7 +67,7 @@ def summary(answer: Answer) -> str:
         total = seconds(duration(answer.timing.total))
         first = answer.timing.HasField("time_to_first_output")
         after = seconds(duration(answer.timing.time_to_first_output)) if first else ""
-        parts.append(f"{total}{f', first after {after}' if after else ''}")
+        parts.append(f"{total}{f' (first {after})' if after else ''}")
     return f"[{' · '.join(part for part in parts if part)}]"
 
 
