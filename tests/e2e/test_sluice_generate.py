@@ -297,6 +297,9 @@ async def test_waits_are_told(server: RunningServer, upstream: Upstream) -> None
         ("--system", "@/nowhere/to/be/found", "Hello"),
         ("-i", "/nowhere/to/be/found.png", "Hello"),
         ("--max-tokens", "0", "Hello"),
+        ("--max-tokens", "99999999999", "Hello"),
+        ("--seed", "99999999999999999999", "Hello"),
+        ("--reasoning", "99999999999", "Hello"),
     ],
     ids=" ".join,
 )

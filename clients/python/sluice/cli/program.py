@@ -37,11 +37,8 @@ def program() -> None:
     """
 
 
-program.add_command(chat)
-program.add_command(completion)
-program.add_command(generate)
-program.add_command(health)
-program.add_command(limits)
-program.add_command(metrics)
-program.add_command(models)
-program.add_command(top)
+for command in (chat, completion, generate, health, limits, metrics, models, top):
+    program.add_command(command)
+for described in (program, *program.commands.values()):
+    # Click's mark of lines that stay as they are is a backspace, and docstrings are raw.
+    described.help = (described.help or "").replace("\\b\n", "\b\n")

@@ -16,6 +16,7 @@ from sluice.v1 import gateway_service_pb2
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DEFAULT_MODEL = "local/smollm2-135m-instruct"
 """The gateway's embedded model, which needs no key."""
+_MOST_DIGITS = 9
 
 
 def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,11 +49,14 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
             request.output_format.CopyFrom(read_schema(schema, strict=strict))
         elif strict:
             raise click.UsageError("--strict is about --schema.")
-        options = gateway_service_pb2.GenerationOptions(
-            temperature=temperature, max_output_tokens=max_tokens, seed=seed, stop=stop
-        )
+        try:
+            options = gateway_service_pb2.GenerationOptions(
+                temperature=temperature, max_output_tokens=max_tokens, seed=seed, stop=stop
+            )
+        except ValueError as error:  # beyond what the contract's integers hold
+            raise click.UsageError(f"{error}.") from None
         if reasoning is not None and reasoning.isdecimal():
-            options.reasoning.max_tokens = int(reasoning)
+            options.reasoning.max_tokens = _budget(reasoning)
         elif reasoning is not None:
             options.reasoning.effort = reasoning
         if show_reasoning:
@@ -67,6 +71,12 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
+
+
+def _budget(tokens: str) -> int:
+    if len(tokens) > _MOST_DIGITS:
+        raise click.UsageError("--reasoning has too many tokens.")
+    return int(tokens)
 
 
 def _label(value: str) -> tuple[str, str]:
@@ -103,13 +113,13 @@ _OPTIONS = (
     click.option("--temperature", type=float, metavar="T", help="0 to 2."),
     click.option(
         "--max-tokens",
-        type=click.IntRange(1, 2**32 - 1),
+        type=click.IntRange(min=1),
         metavar="N",
         help="Longest answer, reasoning included.",
     ),
     click.option(
         "--seed",
-        type=click.IntRange(-(2**63), 2**63 - 1),
+        type=int,
         metavar="N",
         help="For answers that can be had again, as far as the provider can.",
     ),
