@@ -39,10 +39,10 @@ def limits(
     as_json: bool,
     watch: float | None,
 ) -> None:
-    r"""Show the limits of providers and of your own, and the room in them.
+    r"""Show limits, and the room in them.
 
-    The first table has every limit that is known: from configuration from the start, from a
-    provider once it told them. The second says for each credential and model that was used
+    The first table has every limit that is known: your own from the start, a provider's once
+    it told them. The second says for each credential and model that was used
     whether a call could go now, or how long it would wait. No provider is asked.
 
     \b

@@ -25,9 +25,9 @@ _PAGE = 1000
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 @target_options()
 def models(target: Target, conditions: Any, refresh: bool, as_json: bool) -> None:
-    r"""List the models that can be called, with limits, abilities and prices.
+    r"""List models, with limits, abilities and prices.
 
-    A model must meet every condition that is given; what nobody knows of it meets none. Prices
+    All that can be called are listed. A model must meet every condition that is given; what nobody knows of it meets none. Prices
     are US dollars per million tokens. Below stands where each provider's list came from, and
     how old it is.
 

@@ -16,7 +16,6 @@ from sluice.v1 import gateway_service_pb2
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DEFAULT_MODEL = "local/smollm2-135m-instruct"
 """The gateway's embedded model, which needs no key."""
-_MOST_DIGITS = 9
 
 
 def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,16 +48,13 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
             request.output_format.CopyFrom(read_schema(schema, strict=strict))
         elif strict:
             raise click.UsageError("--strict is about --schema.")
-        try:
-            options = gateway_service_pb2.GenerationOptions(
-                temperature=temperature, max_output_tokens=max_tokens, seed=seed, stop=stop
-            )
-        except ValueError as error:  # beyond what the contract's integers hold
-            raise click.UsageError(f"{error}.") from None
-        if reasoning is not None and reasoning.isdecimal():
-            options.reasoning.max_tokens = _budget(reasoning)
-        elif reasoning is not None:
-            options.reasoning.effort = reasoning
+        options = _controls(
+            reasoning,
+            temperature=temperature,
+            max_output_tokens=max_tokens,
+            seed=seed,
+            stop=stop,
+        )
         if show_reasoning:
             options.reasoning.include = True
         if options.ByteSize():
@@ -73,10 +69,21 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _budget(tokens: str) -> int:
-    if len(tokens) > _MOST_DIGITS:
-        raise click.UsageError("--reasoning has too many tokens.")
-    return int(tokens)
+def _controls(reasoning: str | None, **controls: Any) -> gateway_service_pb2.GenerationOptions:
+    """Return the controls; how much to think is an effort's name, or a number of tokens.
+
+    Raises:
+        click.UsageError: a number is beyond what the contract's fields hold.
+    """
+    try:
+        options = gateway_service_pb2.GenerationOptions(**controls)
+        if reasoning is not None and reasoning.isdecimal():
+            options.reasoning.max_tokens = int(reasoning)
+        elif reasoning is not None:
+            options.reasoning.effort = reasoning
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    return options
 
 
 def _label(value: str) -> tuple[str, str]:
