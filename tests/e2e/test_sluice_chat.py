@@ -1,6 +1,7 @@
 """Does `sluice chat` keep a conversation, and the user in control of it?"""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,10 @@ async def test_entries_of_several_lines(server: RunningServer, upstream: Upstrea
 
 
 async def test_lines_are_edited_and_remembered(server: RunningServer, upstream: Upstream) -> None:
-    """Arrow up brings the last entry back, Tab completes commands, Ctrl+C drops what is typed."""
+    """Arrow up brings the last entry back, and Tab completes commands."""
     upstream.answer(answer("Hi"))
     with terminal(*chat(server)) as screen:
         await typed(screen, "first", "1 out")
-        await prompted(screen)
-        screen.press("dropped")
-        await screen.until("> dropped")
-        screen.press("\x03")
         await typed(screen, "\x1b[A!", "> first!\nHi\n")
         await typed(screen, "/us\t", "2 turns")
         assert await left(screen) == 0
@@ -274,6 +271,20 @@ async def test_a_turn_without_an_answer_stays_open(
         assert await left(screen) == 0
     assert asked(upstream, 2) == [("user", "one")]
     assert asked(upstream) == [("user", "one"), ("assistant", "Hi"), ("user", "three")]
+
+
+async def test_sigterm_ends_it_in_the_midst_of_an_answer(
+    server: RunningServer, upstream: Upstream
+) -> None:
+    """With 143, the provider hung up on, and the terminal as it was."""
+    upstream.reply(sse(role(), text("Once upon"), [Stall()]))
+    with terminal(*chat(server)) as screen:
+        await typed(screen, "Tell", "Once upon")
+        screen.child.kill(signal.SIGTERM)
+        assert await screen.ended() == 128 + signal.SIGTERM
+        assert screen.child.getecho()
+    await upstream.requests[0].disconnected.wait()
+    assert "Traceback" not in screen.text
 
 
 async def test_a_failure_in_a_pipe_ends_it(server: RunningServer, upstream: Upstream) -> None:

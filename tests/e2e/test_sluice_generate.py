@@ -288,6 +288,15 @@ async def test_waits_are_told(server: RunningServer, upstream: Upstream) -> None
     assert "Try again in" in errors
 
 
+async def test_a_passed_deadline_is_code_5(server: RunningServer, upstream: Upstream) -> None:
+    """There is none unless it is given; then it holds for the whole answer."""
+    upstream.reply(sse(role(), text("Once"), [Stall()]))
+    code, out, errors = await generate(server, "--timeout", "2", "Hello")
+    assert (code, out) == (5, "Once")
+    assert "--timeout" in errors
+    await asyncio.wait_for(upstream.requests[0].disconnected.wait(), SECONDS)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

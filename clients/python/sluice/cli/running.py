@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,28 @@ def run(coroutine: Coroutine[Any, Any, Result], target: Target) -> Result:
         SystemExit: as `endings` says.
     """
     with endings(target):
-        return asyncio.run(coroutine)
+        return asyncio.run(attentive(coroutine))
+
+
+async def attentive(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await the work, and have a signal noticed at once.
+
+    Python runs its handlers between two steps of the program: of a signal that comes just
+    before the event loop begins to wait it would take notice only when the wait is over.
+    """
+    loop = asyncio.get_running_loop()
+    woken, waker = socket.socketpair()
+    for end in (woken, waker):
+        end.setblocking(False)
+    loop.add_reader(woken, woken.recv, 1024)
+    before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    try:
+        return await work
+    finally:
+        signal.set_wakeup_fd(before)
+        loop.remove_reader(woken)
+        woken.close()
+        waker.close()
 
 
 @contextmanager

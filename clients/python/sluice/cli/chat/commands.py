@@ -105,7 +105,7 @@ class Commands:
     def _tools(self, file: str) -> None:
         request = self._conversation.request
         if file:
-            read = [] if file == "off" else read_tools(Path(file))
+            read = [] if file == "off" else read_tools(Path(file).expanduser())
             del request.tools[:]
             request.tools.extend(read)
         self._tell(", ".join(tool.name for tool in request.tools) or "No functions.")

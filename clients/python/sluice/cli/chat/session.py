@@ -18,6 +18,7 @@ from sluice.cli.chat.lines import Lines
 from sluice.cli.chat.totals import Totals
 from sluice.cli.client import Target, connected
 from sluice.cli.errors import CUT, explain
+from sluice.cli.running import attentive
 from sluice.cli.turn.ending import call_line, summary, told_end, wrong
 from sluice.cli.turn.files import text_or_file
 from sluice.cli.turn.output import Output, note
@@ -99,7 +100,8 @@ class Session:
                 conversation.add_results([self._result(call) for call in calls])
             show = Words(self._out, self._notes, request=conversation.request)
             try:
-                answer = runner.run(play(client, conversation.request, show, self._target))
+                turn = play(client, conversation.request, show, self._target)
+                answer = runner.run(attentive(turn))
             except KeyboardInterrupt:
                 conversation.stop("".join(show.said))
                 raise

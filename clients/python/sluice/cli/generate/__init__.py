@@ -13,7 +13,7 @@ from sluice.answers import Answer
 from sluice.cli.client import Target, connected
 from sluice.cli.generate.question import question
 from sluice.cli.options import target_options
-from sluice.cli.running import endings
+from sluice.cli.running import attentive, endings
 from sluice.cli.turn.ending import summary, told_end
 from sluice.cli.turn.files import file_part, image_part
 from sluice.cli.turn.options import turn_options
@@ -88,7 +88,7 @@ def generate(
         show: Show = JsonLines()
         if not as_json:
             show = Words(Output(), notes, request=request, quiet=quiet)
-        answer = asyncio.run(_generate(target, request, show))
+        answer = asyncio.run(attentive(_generate(target, request, show)))
         told, code = told_end(answer.finish_reason)
         if not as_json and not quiet:
             note(notes, summary(answer))

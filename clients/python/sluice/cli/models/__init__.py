@@ -27,9 +27,9 @@ _PAGE = 1000
 def models(target: Target, conditions: Any, refresh: bool, as_json: bool) -> None:
     r"""List models, with limits, abilities and prices.
 
-    All that can be called are listed. A model must meet every condition that is given; what nobody knows of it meets none. Prices
-    are US dollars per million tokens. Below stands where each provider's list came from, and
-    how old it is.
+    All that can be called are listed, or those that meet every condition that is given; what
+    nobody knows of a model meets none. Prices are US dollars per million tokens. Below stands
+    where each provider's list came from, and how old it is.
 
     \b
     sluice models --query sonnet

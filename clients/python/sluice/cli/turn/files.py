@@ -32,7 +32,7 @@ def text_or_file(value: str) -> str:
     Raises:
         click.BadParameter: the file cannot be read as text.
     """
-    return text_of(Path(value[1:])) if value.startswith("@") else value
+    return text_of(Path(value[1:]).expanduser()) if value.startswith("@") else value
 
 
 def text_of(path: Path) -> str:
