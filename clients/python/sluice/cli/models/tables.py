@@ -37,11 +37,11 @@ def tables(listed: gateway_service_pb2.ListModelsResponse) -> RenderableType:
 
 def _models(listed: gateway_service_pb2.ListModelsResponse) -> Table:
     table = Table(box=None, pad_edge=False)
-    # A name is there to be copied: it is folded rather than cut.
-    table.add_column("model", overflow="fold", ratio=3)
+    # A name is there to be copied: the others make room for it first.
+    table.add_column("model", no_wrap=True, overflow="ellipsis")
     for head in ("context", "answer", "$/M in", "$/M out"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("can", overflow="fold", ratio=2)
+    table.add_column("can", overflow="fold")
     for model in listed.models:
         cells = (
             model.name,
