@@ -114,6 +114,25 @@ async def test_arguments_are_judged(
     assert got.completed.message.parts[0].tool_call == call
 
 
+@pytest.mark.parametrize("name", ["weather", "unheard_of"])
+@pytest.mark.parametrize("arguments", ['{"city":"Ro', '["Rome"]', '"Rome"', '{"city":1}', "{} {}"])
+async def test_what_was_judged_wrong_goes_back_as_it_came(
+    server: RunningServer, upstream: Upstream, name: str, arguments: str
+) -> None:
+    """Completed.message is ready to be appended; the provider gets an object, whatever it wrote."""
+    wanted = with_tool()
+    got = await generate(
+        server, upstream, calls(tool_call(0, id="c", name=name, arguments=arguments)), wanted
+    )
+    wanted.messages.append(got.completed.message)
+    failed = content_pb2.ToolResult(tool_call_id=got.tool_calls[0].id, is_error=True)
+    wanted.messages.add(role=content_pb2.ROLE_TOOL, parts=[content_pb2.Part(tool_result=failed)])
+    assert (await generate(server, upstream, answer("Sorry."), wanted)).text == "Sorry."
+    *_, called, _ = upstream.requests[-1].json["messages"]
+    sent = json.loads(called["tool_calls"][0]["function"]["arguments"])
+    assert sent == ({"city": 1} if arguments == '{"city":1}' else {})
+
+
 async def test_violations_say_where(server: RunningServer, upstream: Upstream) -> None:
     """A violation is a JSON Pointer, a colon and a reason."""
     got = await generate(

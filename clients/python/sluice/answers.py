@@ -116,7 +116,7 @@ class Assembly:
             case "part_finished" if event.part_finished.HasField("tool_call"):
                 part = self._part(event.part_finished.part)
                 part.kind = "tool_call"
-                part.call = event.part_finished.tool_call
+                part.call.CopyFrom(event.part_finished.tool_call)
             case "completed":
                 self._completed = event.completed
             case _:

@@ -75,12 +75,12 @@ class Tls:
 
 
 def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    """Return what goes with every call of who holds this token; None for no token.
+    """Return what goes with every call of who holds this token; None and "" are no token.
 
     Raises:
         ValueError: the token holds what cannot stand in a header; the message never quotes it.
     """
-    if token is None:
+    if not token:
         return ()
     if not all("!" <= character <= "~" for character in token):
         raise ValueError(

@@ -102,7 +102,7 @@ class TurnLimitError(Exception):
         """How many turns were allowed, and made."""
 
     def __str__(self) -> str:
-        return f"The model wants more after {self.max_turns} turns."
+        return f"The limit of {self.max_turns} turns is reached, and the model still wants more."
 
 
 def failure(error: grpc.RpcError, generation_id: str = "") -> SluiceError:

@@ -88,20 +88,6 @@ def called(
         raise RuntimeError(f"The function {call.name} raised StopIteration.") from error
 
 
-def replayed(message: content_pb2.Message) -> content_pb2.Message:
-    """Return the model's message as the gateway takes it back.
-
-    Arguments that are no JSON are refused in a conversation, and "{}" with a result that says
-    what was wrong stands in their place.
-    """
-    copy = content_pb2.Message()
-    copy.CopyFrom(message)
-    for part in copy.parts:
-        if part.tool_call.check == content_pb2.ARGUMENTS_CHECK_MALFORMED_JSON:
-            part.tool_call.arguments_json = "{}"
-    return copy
-
-
 class Conversation(Generic[ResultT_co]):
     """A run of tools, between one turn and the next.
 
@@ -144,7 +130,7 @@ class Conversation(Generic[ResultT_co]):
                 since nobody would hear of it.
         """
         self.answers.append(answer)
-        self._request.messages.append(replayed(answer.message))
+        self._request.messages.append(answer.message)
         calls = answer.tool_calls
         wants_results = answer.finish_reason == event_pb2.FINISH_REASON_TOOL_CALLS and bool(calls)
         is_paused = answer.finish_reason == event_pb2.FINISH_REASON_PAUSED

@@ -1,3 +1,6 @@
-"""The one place that states this package's version."""
+"""Which version of the package this is, as its own metadata says."""
 
-__version__ = "0.1.0"
+from importlib import metadata
+from typing import Final
+
+__version__: Final = metadata.version("sluice-client")

@@ -14,6 +14,7 @@ from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.catalog.catalog import Catalog
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.metrics_snapshot import MetricsSnapshot
+from sluice_server.edge.replay import make_sendable
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
 from sluice_server.edge.validation import (
     validate_generate,
@@ -95,6 +96,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         waited: float,
     ) -> None:
         _refuse(validate_generate(request))
+        make_sendable(request)
         if request.labels:
             rpc.record.labels = dict(request.labels)
         call = Call(

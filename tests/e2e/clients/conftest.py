@@ -19,13 +19,18 @@ class Drivers:
     def __init__(self) -> None:
         self.running: dict[str, Driver] = {}
         self.ended: list[tuple[str, int, str]] = []
-        """Language, exit code and complaints of those that got to their ends."""
+        """Language, exit code and complaints of those that lived to the end."""
         self.written: list[str] = []
+        """All that drivers wrote, to either stream."""
 
     def of(self, language: str) -> Driver:
         """Return the language's driver; skips, or fails in CI, where it was not built."""
         driver = self.running.get(language)
-        if driver is None or not driver.alive:
+        if driver is not None and not driver.alive:
+            # The test that saw it die has failed.
+            self._end(driver)
+            driver = None
+        if driver is None:
             driver = self.running[language] = Driver(tool(f"conformance-{language}"))
         return driver
 
@@ -33,10 +38,14 @@ class Drivers:
         """End them all."""
         for language, driver in self.running.items():
             alive = driver.alive
-            code, complaints = driver.end()
-            self.written += [*driver.written, complaints]
+            code, complaints = self._end(driver)
             if alive:
                 self.ended.append((language, code, complaints))
+
+    def _end(self, driver: Driver) -> tuple[int, str]:
+        code, complaints = driver.end()
+        self.written += [*driver.written, complaints]
+        return code, complaints
 
 
 @pytest.fixture(scope="session")

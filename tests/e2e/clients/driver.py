@@ -5,7 +5,9 @@ by threads of its own, since the tests' event loops come and go.
 """
 
 import asyncio
+import contextlib
 import json
+import os
 import queue
 import subprocess
 import tempfile
@@ -36,6 +38,8 @@ class Driver:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
+            # What gRPC's own libraries tell of failed handshakes is no complaint of a driver.
+            env={**os.environ, "GRPC_VERBOSITY": "NONE"},
             text=True,
             encoding="utf-8",
         )
@@ -70,10 +74,11 @@ class Driver:
     def end(self) -> tuple[int, str]:
         """End its input, wait for it, and return its exit code and what it complained about."""
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it is gone already
             self._process.stdin.close()
+        try:
             code = self._process.wait(timeout=ORDER_SECONDS)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
         self._reader.join()

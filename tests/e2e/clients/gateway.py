@@ -20,6 +20,8 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
 
 from sluice.v1 import event_pb2, gateway_service_pb2
 
@@ -57,7 +59,7 @@ class ScriptedGateway:
 
 @asynccontextmanager
 async def scripted_gateway(script: Sequence[Entry]) -> AsyncIterator[ScriptedGateway]:
-    """Listen on a free port; it has no health service, which clients take for good health."""
+    """Listen on a free port, in good health."""
     gateway = ScriptedGateway(script)
     server = grpc.aio.server()
     handler: Any = grpc.unary_stream_rpc_method_handler(gateway.generate)
@@ -65,6 +67,9 @@ async def scripted_gateway(script: Sequence[Entry]) -> AsyncIterator[ScriptedGat
         "sluice.v1.GatewayService", {"Generate": handler}
     )
     server.add_generic_rpc_handlers((service,))
+    health = health_aio.HealthServicer()
+    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     gateway.listen = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
@@ -74,7 +79,7 @@ async def scripted_gateway(script: Sequence[Entry]) -> AsyncIterator[ScriptedGat
 
 
 def _many(count: int) -> Iterator[list[Entry]]:
-    yield [{"started": {"generation_id": "many"}}]
+    yield [{"started": {"generation_id": "many"}}, {"part_started": {"text": {}}}]
     for start in range(0, count, 100):
         pieces = range(start, min(start + 100, count))
         yield [{"text_delta": {"text": f"{number} "}} for number in pieces]

@@ -71,7 +71,7 @@ _PARTS: dict[str, Callable[[Any], list[Step]]] = {
     "endless": _endless,
     "refusal": lambda value: _json(openai_stream.refusal(value)),
     "reasoning": lambda value: _json(openai_stream.reasoning(value)),
-    "tool": lambda value: _json(openai_stream.tool_call(value.pop("index"), **value)),
+    "tool": lambda value: _json(openai_stream.tool_call(**value)),
     "finish": lambda value: _json(openai_stream.finish(value)),
     "usage": lambda value: _json(openai_stream.usage(*value)),
     "error": lambda value: _json(openai_stream.error(**value)),

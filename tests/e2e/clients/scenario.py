@@ -4,7 +4,6 @@ What a client is told and what it saw is the test's; replies and scripted gatewa
 their own.
 """
 
-import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 import trustme
 import yaml
+from cryptography.hazmat.primitives import serialization
 
 from tests.e2e.clients.gateway import ScriptedGateway, scripted_gateway
 from tests.e2e.clients.provider import reply
@@ -77,10 +77,19 @@ def certificates(folder: Path) -> Path:
     trustme.CA().cert_pem.write_to_path(folder / "stranger.pem")
     for name in ("server", "client"):
         issued = authority.issue_cert("localhost", "127.0.0.1")
-        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        (folder / f"{name}.key").write_bytes(_pkcs8(issued.private_key_pem.bytes()))
         for pem in issued.cert_chain_pems:
             pem.write_to_path(folder / f"{name}.pem", append=True)
     return folder
+
+
+def _pkcs8(key: bytes) -> bytes:
+    """Return a private key in the one form that all languages read."""
+    return serialization.load_pem_private_key(key, password=None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 @asynccontextmanager
@@ -88,8 +97,7 @@ async def scene(scenario: Scenario, folder: Path) -> AsyncIterator[Scene]:
     """Start what the scenario needs; `folder` holds the certificates."""
     buffer = SMALL_BUFFER_BYTES if scenario.small_buffers else None
     async with Upstream(send_buffer_bytes=buffer) as upstream:
-        # Replies take their parts apart, and scenarios are played once for each language.
-        upstream.reply(*(reply(entry) for entry in copy.deepcopy(list(scenario.upstream))))
+        upstream.reply(*map(reply, scenario.upstream))
         upstream.route("GET", "/v1/models", models(*scenario.models))
         if scenario.nowhere:
             yield Scene(NOWHERE, upstream)

@@ -57,7 +57,9 @@ class Client:
         self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None
     ) -> Stream:
         """Start a turn and return its events."""
-        return Turn(self._gateway.Generate(request, timeout=timeout, metadata=self._metadata))
+        loop = asyncio.get_running_loop()
+        call = self._gateway.Generate(request, timeout=timeout, metadata=self._metadata)
+        return Turn(call, loop)
 
     async def collect(
         self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None

@@ -82,9 +82,10 @@ class Stream(ABC, AsyncIterator[event_pb2.Event]):
 class Turn(Stream):
     """The stream of one call."""
 
-    def __init__(self, call: GenerateCall) -> None:
+    def __init__(self, call: GenerateCall, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the call, and the loop in which it runs."""
         self._call = call
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._waiting: deque[event_pb2.Event] = deque()
         self._assembly = Assembly()
         self._cancelled = False

@@ -69,24 +69,30 @@ class ToolRun(Stream):
                 async for event in self._turn:
                     return event
                 await self._end_turn(self._turn)
+        except asyncio.CancelledError as error:
+            self._failure = cancelled()
+            if is_cancelling():
+                raise
+            raise self._failure from error
         except BaseException as error:
-            # What is no Exception is asyncio's or the interpreter's, and is not raised twice.
+            # What is no Exception is the interpreter's, and is not raised a second time.
             self._failure = error if isinstance(error, Exception) else cancelled()
-            if self._cancelled and not is_cancelling():
-                raise cancelled() from error
             raise
         raise StopAsyncIteration
 
     def _begin_turn(self) -> None:
         request = self._conversation.request()
-        self._turn = None if request is None else self._start(request)
+        if request is None:
+            self._turn = None
+            return
+        if self._cancelled:
+            raise cancelled()
+        self._turn = self._start(request)
 
     async def _end_turn(self, turn: Stream) -> None:
         tasks = self._conversation.add_answer(await turn.collect())
         if tasks:
             self._conversation.add_results(await self._results(tasks))
-        if self._cancelled:
-            raise cancelled()
         self._begin_turn()
 
     async def _results(self, tasks: Sequence[Task[Result]]) -> list[content_pb2.Part]:

@@ -111,7 +111,7 @@ def check_reasoning(report: Report, message: int, part: int, value: content_pb2.
 
 
 def check_tool_call(report: Report, message: int, part: int, call: content_pb2.ToolCall) -> None:
-    """Check a call in the history. Its output-only fields are not looked at."""
+    """Check a call in the history. Of its output-only fields the verdict alone is looked at."""
     call_id = call.id
     if not call_id:
         report.add(
@@ -125,12 +125,27 @@ def check_tool_call(report: Report, message: int, part: int, call: content_pb2.T
         )
     arguments = call.arguments_json
     fault = fault_of_object(arguments) if arguments else 'Write "{}" when there are no arguments.'
-    if fault:
+    if fault and not is_judged_wrong(call):
         report.add(
             f"{path(message, part)}.tool_call.arguments_json",
-            f'{fault} A call that was cut short is replayed with "{{}}" and a result with '
-            "is_error, or left out.",
+            f"{fault} A call that was cut short is replayed with the verdict that it came with, "
+            'or with "{}", and a result with is_error; or left out.',
         )
+
+
+def is_judged_wrong(call: content_pb2.ToolCall) -> bool:
+    """Return whether the gateway, when it delivered this call, found its arguments wrong."""
+    return call.check in _JUDGED_WRONG
+
+
+_JUDGED_WRONG = frozenset(
+    {
+        content_pb2.ARGUMENTS_CHECK_MALFORMED_JSON,
+        # Valid JSON, but no object, is among these.
+        content_pb2.ARGUMENTS_CHECK_SCHEMA_VIOLATION,
+        content_pb2.ARGUMENTS_CHECK_UNKNOWN_TOOL,
+    }
+)
 
 
 def check_result(report: Report, message: int, part: int, result: content_pb2.ToolResult) -> None:
