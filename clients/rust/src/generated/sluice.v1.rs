@@ -19,13 +19,13 @@ pub struct Part {
     /// Optional. Ask the provider to cache the prefix that ends here.
     #[prost(message, optional, tag = "11")]
     pub cache: ::core::option::Option<CacheHint>,
-    /// The content.
+    /// Required. The content.
     #[prost(oneof = "part::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<part::Kind>,
 }
 /// Nested message and enum types in `Part`.
 pub mod part {
-    /// The content.
+    /// Required. The content.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// Plain text.
@@ -83,13 +83,13 @@ pub struct Media {
     /// Optional. File name shown to the model.
     #[prost(string, tag = "5")]
     pub name: ::prost::alloc::string::String,
-    /// Where the bytes are.
+    /// Required. Where the bytes are.
     #[prost(oneof = "media::Source", tags = "2, 3, 4")]
     pub source: ::core::option::Option<media::Source>,
 }
 /// Nested message and enum types in `Media`.
 pub mod media {
-    /// Where the bytes are.
+    /// Required. Where the bytes are.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Source {
         /// The bytes themselves.
@@ -137,19 +137,19 @@ pub struct ToolChoice {
     /// Optional. At most one call per turn.
     #[prost(bool, tag = "3")]
     pub disable_parallel: bool,
-    /// The rule.
+    /// Optional. The rule; absent means that the model decides.
     #[prost(oneof = "tool_choice::Rule", tags = "1, 2")]
     pub rule: ::core::option::Option<tool_choice::Rule>,
 }
 /// Nested message and enum types in `ToolChoice`.
 pub mod tool_choice {
-    /// The rule.
+    /// Optional. The rule; absent means that the model decides.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Rule {
-        /// A general mode.
+        /// A general rule.
         #[prost(enumeration = "super::ToolMode", tag = "1")]
         Mode(i32),
-        /// Must call this function.
+        /// The model must call this function.
         #[prost(string, tag = "2")]
         Name(::prost::alloc::string::String),
     }
@@ -526,13 +526,15 @@ impl UsageSource {
 /// Event is one thing that happened in a stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
-    /// What happened. New kinds will be added; unknown ones must be skipped.
+    /// Output only. What happened. New kinds will be added; unknown ones must be
+    /// skipped.
     #[prost(oneof = "event::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 15")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
 pub mod event {
-    /// What happened. New kinds will be added; unknown ones must be skipped.
+    /// Output only. What happened. New kinds will be added; unknown ones must be
+    /// skipped.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// More visible text.
@@ -656,13 +658,13 @@ pub struct PartStarted {
     /// Output only. Its index.
     #[prost(uint32, tag = "1")]
     pub part: u32,
-    /// What it is.
+    /// Output only. What it is.
     #[prost(oneof = "part_started::Kind", tags = "2, 3, 4, 5")]
     pub kind: ::core::option::Option<part_started::Kind>,
 }
 /// Nested message and enum types in `PartStarted`.
 pub mod part_started {
-    /// What it is.
+    /// Output only. What it is.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Kind {
         /// Visible text follows.
@@ -746,9 +748,9 @@ pub struct Completed {
     pub stop_sequence: ::prost::alloc::string::String,
     /// Output only. The whole answer, ready to be appended to the conversation,
     /// provider state included, and reasoning that the provider wants back even
-    /// where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-    /// the server's bound (default 2 MiB), since clients limit message sizes and
-    /// the deltas held it all.
+    /// where the caller did not ask to see it. Absent in STREAM delivery when it is
+    /// larger than the server's bound (default 2 MiB), since clients limit message
+    /// sizes and the deltas held it all.
     #[prost(message, optional, tag = "4")]
     pub message: ::core::option::Option<Message>,
     /// Output only. Tokens.
@@ -1574,14 +1576,15 @@ pub struct GenerateRequest {
     /// LENIENT when tools are given.
     #[prost(enumeration = "ToolCallValidation", tag = "9")]
     pub tool_call_validation: i32,
-    /// Optional. Labels for cost attribution; keys and values are bounded.
+    /// Optional. Labels for cost attribution; at most 16, keys
+    /// \[a-z0-9_.-\]{1,63}, values of at most 256 characters.
     #[prost(map = "string, string", tag = "10")]
     pub labels: ::std::collections::HashMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
     /// Optional. Stable pseudonym of the end user, passed to providers that take
-    /// one. Never a name or an address.
+    /// one; at most 128 characters. Never a name or an address.
     #[prost(string, tag = "11")]
     pub end_user: ::prost::alloc::string::String,
     /// Optional. Fields merged verbatim into the upstream request body, keyed by
@@ -1599,13 +1602,14 @@ pub struct GenerationOptions {
     /// Optional. Upper bound on output tokens, reasoning included; [1, inf).
     #[prost(uint32, optional, tag = "1")]
     pub max_output_tokens: ::core::option::Option<u32>,
-    /// Optional. \[0, 2\].
+    /// Optional. How freely less likely tokens are chosen; \[0, 2\].
     #[prost(double, optional, tag = "2")]
     pub temperature: ::core::option::Option<f64>,
-    /// Optional. (0, 1].
+    /// Optional. Choose among the likeliest tokens that make up this share of the
+    /// probability; (0, 1].
     #[prost(double, optional, tag = "3")]
     pub top_p: ::core::option::Option<f64>,
-    /// Optional. [1, inf).
+    /// Optional. Choose among this many of the likeliest tokens; [1, inf).
     #[prost(uint32, optional, tag = "4")]
     pub top_k: ::core::option::Option<u32>,
     /// Optional. Best-effort determinism.
@@ -1614,10 +1618,10 @@ pub struct GenerationOptions {
     /// Optional. Strings that end the output; at most 16.
     #[prost(string, repeated, tag = "6")]
     pub stop: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Optional. \[-2, 2\].
+    /// Optional. Makes tokens that already occurred less likely; \[-2, 2\].
     #[prost(double, optional, tag = "7")]
     pub presence_penalty: ::core::option::Option<f64>,
-    /// Optional. \[-2, 2\].
+    /// Optional. Makes them less likely the more often they occurred; \[-2, 2\].
     #[prost(double, optional, tag = "8")]
     pub frequency_penalty: ::core::option::Option<f64>,
     /// Optional. Alternatives per token, \[0, 20\]; absent means no log-probs.
@@ -1635,13 +1639,13 @@ pub struct ReasoningOptions {
     /// to be sent back on the next turn.
     #[prost(bool, tag = "3")]
     pub include: bool,
-    /// How much.
+    /// Optional. How much; absent means the provider's default.
     #[prost(oneof = "reasoning_options::Amount", tags = "1, 2")]
     pub amount: ::core::option::Option<reasoning_options::Amount>,
 }
 /// Nested message and enum types in `ReasoningOptions`.
 pub mod reasoning_options {
-    /// How much.
+    /// Optional. How much; absent means the provider's default.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Amount {
         /// Named effort in the provider's words, for example "none", "low", "high".
@@ -1655,13 +1659,13 @@ pub mod reasoning_options {
 /// OutputFormat constrains the answer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OutputFormat {
-    /// The constraint.
+    /// Required. The constraint.
     #[prost(oneof = "output_format::Format", tags = "1, 2")]
     pub format: ::core::option::Option<output_format::Format>,
 }
 /// Nested message and enum types in `OutputFormat`.
 pub mod output_format {
-    /// The constraint.
+    /// Required. The constraint.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Format {
         /// Any JSON object.
@@ -1895,10 +1899,15 @@ pub mod gateway_service_client {
     /// GatewayService is everything a caller needs. Health and reflection are the
     /// standard gRPC services beside it.
     ///
+    /// Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    /// server has callers; "sluice-priority" with "low", for calls that give way to
+    /// others; "sluice-provider-key" with an upstream key of the caller's own, where
+    /// that is allowed; and W3C "traceparent".
+    ///
     /// Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     /// (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    /// RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    /// an error field.
+    /// RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    /// generation id. No response message has an error field.
     #[derive(Debug, Clone)]
     pub struct GatewayServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2062,8 +2071,8 @@ pub mod gateway_service_client {
                 .insert(GrpcMethod::new("sluice.v1.GatewayService", "GetRateLimits"));
             self.inner.unary(req, path, codec).await
         }
-        /// GetMetrics returns counters, latencies and health per provider, per
-        /// credential and per model.
+        /// GetMetrics returns counters, latencies and health of the replica that
+        /// answers: in all, per provider, credential, model, caller and label.
         pub async fn get_metrics(
             &mut self,
             request: impl tonic::IntoRequest<super::GetMetricsRequest>,
@@ -2139,8 +2148,8 @@ pub mod gateway_service_server {
             tonic::Response<super::GetRateLimitsResponse>,
             tonic::Status,
         >;
-        /// GetMetrics returns counters, latencies and health per provider, per
-        /// credential and per model.
+        /// GetMetrics returns counters, latencies and health of the replica that
+        /// answers: in all, per provider, credential, model, caller and label.
         async fn get_metrics(
             &self,
             request: tonic::Request<super::GetMetricsRequest>,
@@ -2152,10 +2161,15 @@ pub mod gateway_service_server {
     /// GatewayService is everything a caller needs. Health and reflection are the
     /// standard gRPC services beside it.
     ///
+    /// Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    /// server has callers; "sluice-priority" with "low", for calls that give way to
+    /// others; "sluice-provider-key" with an upstream key of the caller's own, where
+    /// that is allowed; and W3C "traceparent".
+    ///
     /// Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     /// (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    /// RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    /// an error field.
+    /// RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    /// generation id. No response message has an error field.
     #[derive(Debug)]
     pub struct GatewayServiceServer<T> {
         inner: Arc<T>,
