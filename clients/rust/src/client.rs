@@ -63,8 +63,9 @@ impl Client {
     }
 
     /// Returns a client with the same connections whose every call must be over after
-    /// this time, all its tries included; in a run of tools every turn. The gateway is
-    /// told, and stops as well. Without it there is no deadline.
+    /// this time, all its tries included; in a run of tools every turn. It is counted from
+    /// when the method is called. The gateway is told, and stops as well. Without it there
+    /// is no deadline.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! given. Here each address has a channel, and calls go to all in turn (round robin): a
 //! call that is tried again meets another replica.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -129,9 +130,11 @@ impl Replicas {
     /// of its addresses.
     fn replica(&self, address: SocketAddr) -> Replica {
         let connect = service_fn(move |_| async move {
-            let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
+            let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(TokioIo::new(stream))
+            Ok::<_, io::Error>(TokioIo::new(stream))
         });
         Replica {
             channel: self.endpoint.connect_with_connector_lazy(connect),

@@ -85,7 +85,8 @@ impl<'a> Tries<'a> {
         self.made += 1;
         let retryable = RETRYABLE_STATUS_CODES.contains(&error::code(status));
         let pushback = Pushback::of(status);
-        let counts = retryable || pushback == Pushback::Stop;
+        // Calls that are never tried again, such as those of probes, count for nothing.
+        let counts = self.allowed > 1 && (retryable || pushback == Pushback::Stop);
         let throttled = counts && !self.throttle.failed();
         if !retryable || throttled || self.made >= self.allowed {
             return None;

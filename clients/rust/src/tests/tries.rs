@@ -94,6 +94,16 @@ fn the_throttle_stops_retries_at_half_and_successes_allow_them_again() {
 }
 
 #[test]
+fn calls_that_are_never_tried_again_leave_the_throttle_alone() {
+    let throttle = Throttle::new();
+    for _ in 0..500 {
+        assert_eq!(Tries::new(&throttle, false).next(&unavailable(None)), None);
+    }
+    let wait = Tries::new(&throttle, true).next(&unavailable(None));
+    assert!(wait.is_some());
+}
+
+#[test]
 fn the_throttle_counts_a_server_that_says_stop() {
     let throttle = Throttle::new();
     let mut stop = Status::internal("");
