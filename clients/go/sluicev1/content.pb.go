@@ -259,7 +259,7 @@ func (x *Message) GetParts() []*Part {
 // Part is one piece of a message, in requests and in answers.
 type Part struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The content.
+	// Required. The content.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -557,7 +557,7 @@ type Media struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. IANA media type, for example "image/png".
 	MimeType string `protobuf:"bytes,1,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
-	// Where the bytes are.
+	// Required. Where the bytes are.
 	//
 	// Types that are valid to be assigned to Source:
 	//
@@ -807,7 +807,7 @@ func (x *Tool) GetStrict() bool {
 // ToolChoice limits how tools may be called.
 type ToolChoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rule.
+	// Optional. The rule; absent means that the model decides.
 	//
 	// Types that are valid to be assigned to Rule:
 	//
@@ -887,12 +887,12 @@ type isToolChoice_Rule interface {
 }
 
 type ToolChoice_Mode struct {
-	// A general mode.
+	// A general rule.
 	Mode ToolMode `protobuf:"varint,1,opt,name=mode,proto3,enum=sluice.v1.ToolMode,oneof"`
 }
 
 type ToolChoice_Name struct {
-	// Must call this function.
+	// The model must call this function.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3,oneof"`
 }
 

@@ -106,7 +106,8 @@ func (FinishReason) EnumDescriptor() ([]byte, []int) {
 // Event is one thing that happened in a stream.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened. New kinds will be added; unknown ones must be skipped.
+	// Output only. What happened. New kinds will be added; unknown ones must be
+	// skipped.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -704,7 +705,7 @@ type PartStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. Its index.
 	Part uint32 `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`
-	// What it is.
+	// Output only. What it is.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -1181,9 +1182,9 @@ type Completed struct {
 	StopSequence string `protobuf:"bytes,3,opt,name=stop_sequence,json=stopSequence,proto3" json:"stop_sequence,omitempty"`
 	// Output only. The whole answer, ready to be appended to the conversation,
 	// provider state included, and reasoning that the provider wants back even
-	// where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-	// the server's bound (default 2 MiB), since clients limit message sizes and
-	// the deltas held it all.
+	// where the caller did not ask to see it. Absent in STREAM delivery when it is
+	// larger than the server's bound (default 2 MiB), since clients limit message
+	// sizes and the deltas held it all.
 	Message *Message `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// Output only. Tokens.
 	Usage *Usage `protobuf:"bytes,5,opt,name=usage,proto3" json:"usage,omitempty"`

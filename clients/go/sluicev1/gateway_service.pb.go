@@ -157,10 +157,11 @@ type GenerateRequest struct {
 	// Optional. How strictly the model's tool calls are judged; absent means
 	// LENIENT when tools are given.
 	ToolCallValidation ToolCallValidation `protobuf:"varint,9,opt,name=tool_call_validation,json=toolCallValidation,proto3,enum=sluice.v1.ToolCallValidation" json:"tool_call_validation,omitempty"`
-	// Optional. Labels for cost attribution; keys and values are bounded.
+	// Optional. Labels for cost attribution; at most 16, keys
+	// [a-z0-9_.-]{1,63}, values of at most 256 characters.
 	Labels map[string]string `protobuf:"bytes,10,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Optional. Stable pseudonym of the end user, passed to providers that take
-	// one. Never a name or an address.
+	// one; at most 128 characters. Never a name or an address.
 	EndUser string `protobuf:"bytes,11,opt,name=end_user,json=endUser,proto3" json:"end_user,omitempty"`
 	// Optional. Fields merged verbatim into the upstream request body, keyed by
 	// provider name. Not portable.
@@ -289,19 +290,20 @@ type GenerationOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. Upper bound on output tokens, reasoning included; [1, inf).
 	MaxOutputTokens *uint32 `protobuf:"varint,1,opt,name=max_output_tokens,json=maxOutputTokens,proto3,oneof" json:"max_output_tokens,omitempty"`
-	// Optional. [0, 2].
+	// Optional. How freely less likely tokens are chosen; [0, 2].
 	Temperature *float64 `protobuf:"fixed64,2,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Optional. (0, 1].
+	// Optional. Choose among the likeliest tokens that make up this share of the
+	// probability; (0, 1].
 	TopP *float64 `protobuf:"fixed64,3,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
-	// Optional. [1, inf).
+	// Optional. Choose among this many of the likeliest tokens; [1, inf).
 	TopK *uint32 `protobuf:"varint,4,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
 	// Optional. Best-effort determinism.
 	Seed *int64 `protobuf:"varint,5,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
 	// Optional. Strings that end the output; at most 16.
 	Stop []string `protobuf:"bytes,6,rep,name=stop,proto3" json:"stop,omitempty"`
-	// Optional. [-2, 2].
+	// Optional. Makes tokens that already occurred less likely; [-2, 2].
 	PresencePenalty *float64 `protobuf:"fixed64,7,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
-	// Optional. [-2, 2].
+	// Optional. Makes them less likely the more often they occurred; [-2, 2].
 	FrequencyPenalty *float64 `protobuf:"fixed64,8,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
 	// Optional. Alternatives per token, [0, 20]; absent means no log-probs.
 	TopLogprobs *uint32 `protobuf:"varint,9,opt,name=top_logprobs,json=topLogprobs,proto3,oneof" json:"top_logprobs,omitempty"`
@@ -414,7 +416,7 @@ func (x *GenerationOptions) GetReasoning() *ReasoningOptions {
 // ReasoningOptions control how much a model thinks before it answers.
 type ReasoningOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How much.
+	// Optional. How much; absent means the provider's default.
 	//
 	// Types that are valid to be assigned to Amount:
 	//
@@ -512,7 +514,7 @@ func (*ReasoningOptions_MaxTokens) isReasoningOptions_Amount() {}
 // OutputFormat constrains the answer.
 type OutputFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The constraint.
+	// Required. The constraint.
 	//
 	// Types that are valid to be assigned to Format:
 	//

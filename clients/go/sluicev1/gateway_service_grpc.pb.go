@@ -34,10 +34,15 @@ const (
 // GatewayService is everything a caller needs. Health and reflection are the
 // standard gRPC services beside it.
 //
+// Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+// server has callers; "sluice-priority" with "low", for calls that give way to
+// others; "sluice-provider-key" with an upstream key of the caller's own, where
+// that is allowed; and W3C "traceparent".
+//
 // Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
 // (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-// RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-// an error field.
+// RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+// generation id. No response message has an error field.
 type GatewayServiceClient interface {
 	// Generate runs one model turn and streams it.
 	//
@@ -53,8 +58,8 @@ type GatewayServiceClient interface {
 	// GetRateLimits tells how much room is left upstream and how long a call of
 	// a given size would have to wait. Costs no upstream call.
 	GetRateLimits(ctx context.Context, in *GetRateLimitsRequest, opts ...grpc.CallOption) (*GetRateLimitsResponse, error)
-	// GetMetrics returns counters, latencies and health per provider, per
-	// credential and per model.
+	// GetMetrics returns counters, latencies and health of the replica that
+	// answers: in all, per provider, credential, model, caller and label.
 	GetMetrics(ctx context.Context, in *GetMetricsRequest, opts ...grpc.CallOption) (*GetMetricsResponse, error)
 }
 
@@ -122,10 +127,15 @@ func (c *gatewayServiceClient) GetMetrics(ctx context.Context, in *GetMetricsReq
 // GatewayService is everything a caller needs. Health and reflection are the
 // standard gRPC services beside it.
 //
+// Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+// server has callers; "sluice-priority" with "low", for calls that give way to
+// others; "sluice-provider-key" with an upstream key of the caller's own, where
+// that is allowed; and W3C "traceparent".
+//
 // Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
 // (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-// RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-// an error field.
+// RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+// generation id. No response message has an error field.
 type GatewayServiceServer interface {
 	// Generate runs one model turn and streams it.
 	//
@@ -141,8 +151,8 @@ type GatewayServiceServer interface {
 	// GetRateLimits tells how much room is left upstream and how long a call of
 	// a given size would have to wait. Costs no upstream call.
 	GetRateLimits(context.Context, *GetRateLimitsRequest) (*GetRateLimitsResponse, error)
-	// GetMetrics returns counters, latencies and health per provider, per
-	// credential and per model.
+	// GetMetrics returns counters, latencies and health of the replica that
+	// answers: in all, per provider, credential, model, caller and label.
 	GetMetrics(context.Context, *GetMetricsRequest) (*GetMetricsResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }
