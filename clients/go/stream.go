@@ -80,7 +80,8 @@ func (s *Stream) Collect() (*Answer, error) {
 	return turn.answer(), nil
 }
 
-// Close cancels what still runs. A stream that is read needs no Close.
+// Close cancels what still runs; any goroutine may call it, at any time. A stream
+// that is read needs no Close.
 func (s *Stream) Close() { s.source.close() }
 
 // turn is the source of one call of Generate.
