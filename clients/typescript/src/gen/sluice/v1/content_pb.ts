@@ -49,7 +49,7 @@ export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
  */
 export type Part = Message$1<"sluice.v1.Part"> & {
   /**
-   * The content.
+   * Required. The content.
    *
    * @generated from oneof sluice.v1.Part.kind
    */
@@ -206,7 +206,7 @@ export type Media = Message$1<"sluice.v1.Media"> & {
   mimeType: string;
 
   /**
-   * Where the bytes are.
+   * Required. Where the bytes are.
    *
    * @generated from oneof sluice.v1.Media.source
    */
@@ -330,13 +330,13 @@ export const ToolSchema: GenMessage<Tool> = /*@__PURE__*/
  */
 export type ToolChoice = Message$1<"sluice.v1.ToolChoice"> & {
   /**
-   * The rule.
+   * Optional. The rule; absent means that the model decides.
    *
    * @generated from oneof sluice.v1.ToolChoice.rule
    */
   rule: {
     /**
-     * A general mode.
+     * A general rule.
      *
      * @generated from field: sluice.v1.ToolMode mode = 1;
      */
@@ -344,7 +344,7 @@ export type ToolChoice = Message$1<"sluice.v1.ToolChoice"> & {
     case: "mode";
   } | {
     /**
-     * Must call this function.
+     * The model must call this function.
      *
      * @generated from field: string name = 2;
      */

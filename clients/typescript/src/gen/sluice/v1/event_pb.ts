@@ -25,7 +25,8 @@ export const file_sluice_v1_event: GenFile = /*@__PURE__*/
  */
 export type Event = Message<"sluice.v1.Event"> & {
   /**
-   * What happened. New kinds will be added; unknown ones must be skipped.
+   * Output only. What happened. New kinds will be added; unknown ones must be
+   * skipped.
    *
    * @generated from oneof sluice.v1.Event.kind
    */
@@ -346,7 +347,7 @@ export type PartStarted = Message<"sluice.v1.PartStarted"> & {
   part: number;
 
   /**
-   * What it is.
+   * Output only. What it is.
    *
    * @generated from oneof sluice.v1.PartStarted.kind
    */
@@ -587,9 +588,9 @@ export type Completed = Message<"sluice.v1.Completed"> & {
   /**
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    *
    * @generated from field: sluice.v1.Message message = 4;
    */

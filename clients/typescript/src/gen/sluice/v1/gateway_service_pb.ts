@@ -97,7 +97,8 @@ export type GenerateRequest = Message<"sluice.v1.GenerateRequest"> & {
   toolCallValidation: ToolCallValidation;
 
   /**
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    *
    * @generated from field: map<string, string> labels = 10;
    */
@@ -105,7 +106,7 @@ export type GenerateRequest = Message<"sluice.v1.GenerateRequest"> & {
 
   /**
    * Optional. Stable pseudonym of the end user, passed to providers that take
-   * one. Never a name or an address.
+   * one; at most 128 characters. Never a name or an address.
    *
    * @generated from field: string end_user = 11;
    */
@@ -142,21 +143,22 @@ export type GenerationOptions = Message<"sluice.v1.GenerationOptions"> & {
   maxOutputTokens?: number | undefined;
 
   /**
-   * Optional. [0, 2].
+   * Optional. How freely less likely tokens are chosen; [0, 2].
    *
    * @generated from field: optional double temperature = 2;
    */
   temperature?: number | undefined;
 
   /**
-   * Optional. (0, 1].
+   * Optional. Choose among the likeliest tokens that make up this share of the
+   * probability; (0, 1].
    *
    * @generated from field: optional double top_p = 3;
    */
   topP?: number | undefined;
 
   /**
-   * Optional. [1, inf).
+   * Optional. Choose among this many of the likeliest tokens; [1, inf).
    *
    * @generated from field: optional uint32 top_k = 4;
    */
@@ -177,14 +179,14 @@ export type GenerationOptions = Message<"sluice.v1.GenerationOptions"> & {
   stop: string[];
 
   /**
-   * Optional. [-2, 2].
+   * Optional. Makes tokens that already occurred less likely; [-2, 2].
    *
    * @generated from field: optional double presence_penalty = 7;
    */
   presencePenalty?: number | undefined;
 
   /**
-   * Optional. [-2, 2].
+   * Optional. Makes them less likely the more often they occurred; [-2, 2].
    *
    * @generated from field: optional double frequency_penalty = 8;
    */
@@ -219,7 +221,7 @@ export const GenerationOptionsSchema: GenMessage<GenerationOptions> = /*@__PURE_
  */
 export type ReasoningOptions = Message<"sluice.v1.ReasoningOptions"> & {
   /**
-   * How much.
+   * Optional. How much; absent means the provider's default.
    *
    * @generated from oneof sluice.v1.ReasoningOptions.amount
    */
@@ -265,7 +267,7 @@ export const ReasoningOptionsSchema: GenMessage<ReasoningOptions> = /*@__PURE__*
  */
 export type OutputFormat = Message<"sluice.v1.OutputFormat"> & {
   /**
-   * The constraint.
+   * Required. The constraint.
    *
    * @generated from oneof sluice.v1.OutputFormat.format
    */
@@ -739,10 +741,15 @@ export const ToolCallValidationSchema: GenEnum<ToolCallValidation> = /*@__PURE__
  * GatewayService is everything a caller needs. Health and reflection are the
  * standard gRPC services beside it.
  *
+ * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+ * server has callers; "sluice-priority" with "low", for calls that give way to
+ * others; "sluice-provider-key" with an upstream key of the caller's own, where
+ * that is allowed; and W3C "traceparent".
+ *
  * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
  * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
- * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
- * an error field.
+ * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+ * generation id. No response message has an error field.
  *
  * @generated from service sluice.v1.GatewayService
  */
@@ -786,8 +793,8 @@ export const GatewayService: GenService<{
     output: typeof GetRateLimitsResponseSchema;
   },
   /**
-   * GetMetrics returns counters, latencies and health per provider, per
-   * credential and per model.
+   * GetMetrics returns counters, latencies and health of the replica that
+   * answers: in all, per provider, credential, model, caller and label.
    *
    * @generated from rpc sluice.v1.GatewayService.GetMetrics
    */
