@@ -9,8 +9,17 @@ in other languages repeat; `docs/guides/clients.md` has all values and their rea
 Nothing here opens a connection or looks at a call.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Final
+
+import grpc
+
+from sluice.version import __version__
+
+Options = Sequence[tuple[str, int | str]]
+"""Options of a channel, as gRPC takes them."""
 
 SERVICE_CONFIG: Final = (
     resources.files("sluice.v1").joinpath("service_config.json").read_text("utf-8")
@@ -39,6 +48,46 @@ larger one is sent once. As much as a server with default settings takes
 gRPC's own default of 256 KiB would leave conversations with images or long documents
 without retries. Kept is a reference to the bytes that are sent, not a copy."""
 
+USER_AGENT: Final = f"sluice-python/{__version__}"
+"""How the client names itself to the gateway, before gRPC's own name."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """What TLS needs, as PEM."""
+
+    ca: bytes | None = None
+    """Authorities to trust; None: those that gRPC brings."""
+    cert: bytes | None = None
+    """The client's certificate, where the gateway asks for one; with `key`."""
+    key: bytes | None = field(default=None, repr=False)
+    """Its private key; never shown."""
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Return them as gRPC takes them.
+
+        Raises:
+            ValueError: of certificate and key there is only one.
+        """
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together.")
+        return grpc.ssl_channel_credentials(self.ca, self.key, self.cert)
+
+
+def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    """Return what goes with every call of who holds this token; None and "" are no token.
+
+    Raises:
+        ValueError: the token holds what cannot stand in a header; the message never quotes it.
+    """
+    if not token:
+        return ()
+    if not all("!" <= character <= "~" for character in token):
+        raise ValueError(
+            "The token holds characters that no token has, such as spaces or line breaks."
+        )
+    return (("authorization", f"Bearer {token}"),)
+
 
 def channel_options() -> list[tuple[str, int | str]]:
     """Return the options of a channel, for `grpc` and `grpc.aio` alike.
@@ -56,3 +105,8 @@ def channel_options() -> list[tuple[str, int | str]]:
         ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
         ("grpc.per_rpc_retry_buffer_size", MAX_RETRIED_REQUEST_BYTES),
     ]
+
+
+def client_options(options: Options) -> Options:
+    """Return the options of a client's channel, in which the caller's win."""
+    return [*options, ("grpc.primary_user_agent", USER_AGENT), *channel_options()]

@@ -182,9 +182,9 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -198,9 +198,9 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -214,9 +214,9 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1186,9 +1186,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1201,9 +1201,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1220,9 +1220,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1244,9 +1244,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1266,9 +1266,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1295,9 +1295,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1316,9 +1316,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1332,9 +1332,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -1351,9 +1351,9 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Output only. The whole answer, ready to be appended to the conversation,
      * provider state included, and reasoning that the provider wants back even
-     * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-     * the server's bound (default 2 MiB), since clients limit message sizes and
-     * the deltas held it all.
+     * where the caller did not ask to see it. Absent in STREAM delivery when it is
+     * larger than the server's bound (default 2 MiB), since clients limit message
+     * sizes and the deltas held it all.
      * </pre>
      *
      * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>

@@ -73,9 +73,9 @@ public interface CompletedOrBuilder extends
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -86,9 +86,9 @@ public interface CompletedOrBuilder extends
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>
@@ -99,9 +99,9 @@ public interface CompletedOrBuilder extends
    * <pre>
    * Output only. The whole answer, ready to be appended to the conversation,
    * provider state included, and reasoning that the provider wants back even
-   * where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-   * the server's bound (default 2 MiB), since clients limit message sizes and
-   * the deltas held it all.
+   * where the caller did not ask to see it. Absent in STREAM delivery when it is
+   * larger than the server's bound (default 2 MiB), since clients limit message
+   * sizes and the deltas held it all.
    * </pre>
    *
    * <code>.sluice.v1.Message message = 4 [json_name = "message"];</code>

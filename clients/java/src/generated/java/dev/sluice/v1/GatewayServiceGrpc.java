@@ -6,10 +6,14 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * <pre>
  * GatewayService is everything a caller needs. Health and reflection are the
  * standard gRPC services beside it.
+ * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+ * server has callers; "sluice-priority" with "low", for calls that give way to
+ * others; "sluice-provider-key" with an upstream key of the caller's own, where
+ * that is allowed; and W3C "traceparent".
  * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
  * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
- * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
- * an error field.
+ * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+ * generation id. No response message has an error field.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -207,10 +211,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public interface AsyncService {
@@ -254,8 +262,8 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * GetMetrics returns counters, latencies and health per provider, per
-     * credential and per model.
+     * GetMetrics returns counters, latencies and health of the replica that
+     * answers: in all, per provider, credential, model, caller and label.
      * </pre>
      */
     default void getMetrics(dev.sluice.v1.GetMetricsRequest request,
@@ -269,10 +277,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public static abstract class GatewayServiceImplBase
@@ -288,10 +300,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public static final class GatewayServiceStub
@@ -349,8 +365,8 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * GetMetrics returns counters, latencies and health per provider, per
-     * credential and per model.
+     * GetMetrics returns counters, latencies and health of the replica that
+     * answers: in all, per provider, credential, model, caller and label.
      * </pre>
      */
     public void getMetrics(dev.sluice.v1.GetMetricsRequest request,
@@ -365,10 +381,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public static final class GatewayServiceBlockingV2Stub
@@ -425,8 +445,8 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * GetMetrics returns counters, latencies and health per provider, per
-     * credential and per model.
+     * GetMetrics returns counters, latencies and health of the replica that
+     * answers: in all, per provider, credential, model, caller and label.
      * </pre>
      */
     public dev.sluice.v1.GetMetricsResponse getMetrics(dev.sluice.v1.GetMetricsRequest request) throws io.grpc.StatusException {
@@ -440,10 +460,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public static final class GatewayServiceBlockingStub
@@ -499,8 +523,8 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * GetMetrics returns counters, latencies and health per provider, per
-     * credential and per model.
+     * GetMetrics returns counters, latencies and health of the replica that
+     * answers: in all, per provider, credential, model, caller and label.
      * </pre>
      */
     public dev.sluice.v1.GetMetricsResponse getMetrics(dev.sluice.v1.GetMetricsRequest request) {
@@ -514,10 +538,14 @@ public final class GatewayServiceGrpc {
    * <pre>
    * GatewayService is everything a caller needs. Health and reflection are the
    * standard gRPC services beside it.
+   * Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+   * server has callers; "sluice-priority" with "low", for calls that give way to
+   * others; "sluice-provider-key" with an upstream key of the caller's own, where
+   * that is allowed; and W3C "traceparent".
    * Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
    * (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-   * RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-   * an error field.
+   * RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+   * generation id. No response message has an error field.
    * </pre>
    */
   public static final class GatewayServiceFutureStub
@@ -559,8 +587,8 @@ public final class GatewayServiceGrpc {
 
     /**
      * <pre>
-     * GetMetrics returns counters, latencies and health per provider, per
-     * credential and per model.
+     * GetMetrics returns counters, latencies and health of the replica that
+     * answers: in all, per provider, credential, model, caller and label.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.sluice.v1.GetMetricsResponse> getMetrics(

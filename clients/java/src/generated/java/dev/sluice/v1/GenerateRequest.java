@@ -476,7 +476,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -497,7 +498,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -508,7 +510,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -526,7 +529,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -549,7 +553,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Optional. Stable pseudonym of the end user, passed to providers that take
-   * one. Never a name or an address.
+   * one; at most 128 characters. Never a name or an address.
    * </pre>
    *
    * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -571,7 +575,7 @@ java.lang.String defaultValue) {
   /**
    * <pre>
    * Optional. Stable pseudonym of the end user, passed to providers that take
-   * one. Never a name or an address.
+   * one; at most 128 characters. Never a name or an address.
    * </pre>
    *
    * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -2996,7 +3000,8 @@ com.google.protobuf.Struct defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3017,7 +3022,8 @@ com.google.protobuf.Struct defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3028,7 +3034,8 @@ com.google.protobuf.Struct defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3046,7 +3053,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3070,7 +3078,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3093,7 +3102,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3110,7 +3120,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Labels for cost attribution; keys and values are bounded.
+     * Optional. Labels for cost attribution; at most 16, keys
+     * [a-z0-9_.-]{1,63}, values of at most 256 characters.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -3127,7 +3138,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Optional. Stable pseudonym of the end user, passed to providers that take
-     * one. Never a name or an address.
+     * one; at most 128 characters. Never a name or an address.
      * </pre>
      *
      * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -3148,7 +3159,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Optional. Stable pseudonym of the end user, passed to providers that take
-     * one. Never a name or an address.
+     * one; at most 128 characters. Never a name or an address.
      * </pre>
      *
      * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -3170,7 +3181,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Optional. Stable pseudonym of the end user, passed to providers that take
-     * one. Never a name or an address.
+     * one; at most 128 characters. Never a name or an address.
      * </pre>
      *
      * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -3188,7 +3199,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Optional. Stable pseudonym of the end user, passed to providers that take
-     * one. Never a name or an address.
+     * one; at most 128 characters. Never a name or an address.
      * </pre>
      *
      * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -3203,7 +3214,7 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * Optional. Stable pseudonym of the end user, passed to providers that take
-     * one. Never a name or an address.
+     * one; at most 128 characters. Never a name or an address.
      * </pre>
      *
      * <code>string end_user = 11 [json_name = "endUser"];</code>

@@ -268,7 +268,8 @@ public interface GenerateRequestOrBuilder extends
 
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -276,7 +277,8 @@ public interface GenerateRequestOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -291,7 +293,8 @@ public interface GenerateRequestOrBuilder extends
   getLabels();
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -300,7 +303,8 @@ public interface GenerateRequestOrBuilder extends
   getLabelsMap();
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -312,7 +316,8 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Optional. Labels for cost attribution; keys and values are bounded.
+   * Optional. Labels for cost attribution; at most 16, keys
+   * [a-z0-9_.-]{1,63}, values of at most 256 characters.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
@@ -323,7 +328,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Optional. Stable pseudonym of the end user, passed to providers that take
-   * one. Never a name or an address.
+   * one; at most 128 characters. Never a name or an address.
    * </pre>
    *
    * <code>string end_user = 11 [json_name = "endUser"];</code>
@@ -333,7 +338,7 @@ java.lang.String defaultValue);
   /**
    * <pre>
    * Optional. Stable pseudonym of the end user, passed to providers that take
-   * one. Never a name or an address.
+   * one; at most 128 characters. Never a name or an address.
    * </pre>
    *
    * <code>string end_user = 11 [json_name = "endUser"];</code>

@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   private double temperature_ = 0D;
   /**
    * <pre>
-   * Optional. [0, 2].
+   * Optional. How freely less likely tokens are chosen; [0, 2].
    * </pre>
    *
    * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. [0, 2].
+   * Optional. How freely less likely tokens are chosen; [0, 2].
    * </pre>
    *
    * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -114,7 +114,8 @@ private static final long serialVersionUID = 0L;
   private double topP_ = 0D;
   /**
    * <pre>
-   * Optional. (0, 1].
+   * Optional. Choose among the likeliest tokens that make up this share of the
+   * probability; (0, 1].
    * </pre>
    *
    * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -126,7 +127,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. (0, 1].
+   * Optional. Choose among the likeliest tokens that make up this share of the
+   * probability; (0, 1].
    * </pre>
    *
    * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -141,7 +143,7 @@ private static final long serialVersionUID = 0L;
   private int topK_ = 0;
   /**
    * <pre>
-   * Optional. [1, inf).
+   * Optional. Choose among this many of the likeliest tokens; [1, inf).
    * </pre>
    *
    * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -153,7 +155,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. [1, inf).
+   * Optional. Choose among this many of the likeliest tokens; [1, inf).
    * </pre>
    *
    * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -248,7 +250,7 @@ private static final long serialVersionUID = 0L;
   private double presencePenalty_ = 0D;
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes tokens that already occurred less likely; [-2, 2].
    * </pre>
    *
    * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -260,7 +262,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes tokens that already occurred less likely; [-2, 2].
    * </pre>
    *
    * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -275,7 +277,7 @@ private static final long serialVersionUID = 0L;
   private double frequencyPenalty_ = 0D;
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes them less likely the more often they occurred; [-2, 2].
    * </pre>
    *
    * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -287,7 +289,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes them less likely the more often they occurred; [-2, 2].
    * </pre>
    *
    * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -1025,7 +1027,7 @@ private static final long serialVersionUID = 0L;
     private double temperature_ ;
     /**
      * <pre>
-     * Optional. [0, 2].
+     * Optional. How freely less likely tokens are chosen; [0, 2].
      * </pre>
      *
      * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -1037,7 +1039,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [0, 2].
+     * Optional. How freely less likely tokens are chosen; [0, 2].
      * </pre>
      *
      * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -1049,7 +1051,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [0, 2].
+     * Optional. How freely less likely tokens are chosen; [0, 2].
      * </pre>
      *
      * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -1065,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [0, 2].
+     * Optional. How freely less likely tokens are chosen; [0, 2].
      * </pre>
      *
      * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -1081,7 +1083,8 @@ private static final long serialVersionUID = 0L;
     private double topP_ ;
     /**
      * <pre>
-     * Optional. (0, 1].
+     * Optional. Choose among the likeliest tokens that make up this share of the
+     * probability; (0, 1].
      * </pre>
      *
      * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -1093,7 +1096,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. (0, 1].
+     * Optional. Choose among the likeliest tokens that make up this share of the
+     * probability; (0, 1].
      * </pre>
      *
      * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -1105,7 +1109,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. (0, 1].
+     * Optional. Choose among the likeliest tokens that make up this share of the
+     * probability; (0, 1].
      * </pre>
      *
      * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -1121,7 +1126,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. (0, 1].
+     * Optional. Choose among the likeliest tokens that make up this share of the
+     * probability; (0, 1].
      * </pre>
      *
      * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -1137,7 +1143,7 @@ private static final long serialVersionUID = 0L;
     private int topK_ ;
     /**
      * <pre>
-     * Optional. [1, inf).
+     * Optional. Choose among this many of the likeliest tokens; [1, inf).
      * </pre>
      *
      * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -1149,7 +1155,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [1, inf).
+     * Optional. Choose among this many of the likeliest tokens; [1, inf).
      * </pre>
      *
      * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -1161,7 +1167,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [1, inf).
+     * Optional. Choose among this many of the likeliest tokens; [1, inf).
      * </pre>
      *
      * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -1177,7 +1183,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [1, inf).
+     * Optional. Choose among this many of the likeliest tokens; [1, inf).
      * </pre>
      *
      * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -1396,7 +1402,7 @@ private static final long serialVersionUID = 0L;
     private double presencePenalty_ ;
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes tokens that already occurred less likely; [-2, 2].
      * </pre>
      *
      * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -1408,7 +1414,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes tokens that already occurred less likely; [-2, 2].
      * </pre>
      *
      * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -1420,7 +1426,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes tokens that already occurred less likely; [-2, 2].
      * </pre>
      *
      * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -1436,7 +1442,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes tokens that already occurred less likely; [-2, 2].
      * </pre>
      *
      * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -1452,7 +1458,7 @@ private static final long serialVersionUID = 0L;
     private double frequencyPenalty_ ;
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes them less likely the more often they occurred; [-2, 2].
      * </pre>
      *
      * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -1464,7 +1470,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes them less likely the more often they occurred; [-2, 2].
      * </pre>
      *
      * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -1476,7 +1482,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes them less likely the more often they occurred; [-2, 2].
      * </pre>
      *
      * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -1492,7 +1498,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. [-2, 2].
+     * Optional. Makes them less likely the more often they occurred; [-2, 2].
      * </pre>
      *
      * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>

@@ -31,7 +31,7 @@ public interface GenerationOptionsOrBuilder extends
 
   /**
    * <pre>
-   * Optional. [0, 2].
+   * Optional. How freely less likely tokens are chosen; [0, 2].
    * </pre>
    *
    * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -40,7 +40,7 @@ public interface GenerationOptionsOrBuilder extends
   boolean hasTemperature();
   /**
    * <pre>
-   * Optional. [0, 2].
+   * Optional. How freely less likely tokens are chosen; [0, 2].
    * </pre>
    *
    * <code>optional double temperature = 2 [json_name = "temperature"];</code>
@@ -50,7 +50,8 @@ public interface GenerationOptionsOrBuilder extends
 
   /**
    * <pre>
-   * Optional. (0, 1].
+   * Optional. Choose among the likeliest tokens that make up this share of the
+   * probability; (0, 1].
    * </pre>
    *
    * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -59,7 +60,8 @@ public interface GenerationOptionsOrBuilder extends
   boolean hasTopP();
   /**
    * <pre>
-   * Optional. (0, 1].
+   * Optional. Choose among the likeliest tokens that make up this share of the
+   * probability; (0, 1].
    * </pre>
    *
    * <code>optional double top_p = 3 [json_name = "topP"];</code>
@@ -69,7 +71,7 @@ public interface GenerationOptionsOrBuilder extends
 
   /**
    * <pre>
-   * Optional. [1, inf).
+   * Optional. Choose among this many of the likeliest tokens; [1, inf).
    * </pre>
    *
    * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -78,7 +80,7 @@ public interface GenerationOptionsOrBuilder extends
   boolean hasTopK();
   /**
    * <pre>
-   * Optional. [1, inf).
+   * Optional. Choose among this many of the likeliest tokens; [1, inf).
    * </pre>
    *
    * <code>optional uint32 top_k = 4 [json_name = "topK"];</code>
@@ -148,7 +150,7 @@ public interface GenerationOptionsOrBuilder extends
 
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes tokens that already occurred less likely; [-2, 2].
    * </pre>
    *
    * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -157,7 +159,7 @@ public interface GenerationOptionsOrBuilder extends
   boolean hasPresencePenalty();
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes tokens that already occurred less likely; [-2, 2].
    * </pre>
    *
    * <code>optional double presence_penalty = 7 [json_name = "presencePenalty"];</code>
@@ -167,7 +169,7 @@ public interface GenerationOptionsOrBuilder extends
 
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes them less likely the more often they occurred; [-2, 2].
    * </pre>
    *
    * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>
@@ -176,7 +178,7 @@ public interface GenerationOptionsOrBuilder extends
   boolean hasFrequencyPenalty();
   /**
    * <pre>
-   * Optional. [-2, 2].
+   * Optional. Makes them less likely the more often they occurred; [-2, 2].
    * </pre>
    *
    * <code>optional double frequency_penalty = 8 [json_name = "frequencyPenalty"];</code>

@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   public static final int MODE_FIELD_NUMBER = 1;
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -108,7 +108,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   public static final int NAME_FIELD_NUMBER = 2;
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>
@@ -151,7 +151,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>
@@ -603,7 +603,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -630,7 +630,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -645,7 +645,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -662,7 +662,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -679,7 +679,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * A general mode.
+     * A general rule.
      * </pre>
      *
      * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -696,7 +696,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>
@@ -708,7 +708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>
@@ -757,7 +757,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>
@@ -774,7 +774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>
@@ -790,7 +790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Must call this function.
+     * The model must call this function.
      * </pre>
      *
      * <code>string name = 2 [json_name = "name"];</code>

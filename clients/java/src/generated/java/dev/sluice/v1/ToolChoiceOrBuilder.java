@@ -12,7 +12,7 @@ public interface ToolChoiceOrBuilder extends
 
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -21,7 +21,7 @@ public interface ToolChoiceOrBuilder extends
   boolean hasMode();
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -30,7 +30,7 @@ public interface ToolChoiceOrBuilder extends
   int getModeValue();
   /**
    * <pre>
-   * A general mode.
+   * A general rule.
    * </pre>
    *
    * <code>.sluice.v1.ToolMode mode = 1 [json_name = "mode"];</code>
@@ -40,7 +40,7 @@ public interface ToolChoiceOrBuilder extends
 
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>
@@ -49,7 +49,7 @@ public interface ToolChoiceOrBuilder extends
   boolean hasName();
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>
@@ -58,7 +58,7 @@ public interface ToolChoiceOrBuilder extends
   java.lang.String getName();
   /**
    * <pre>
-   * Must call this function.
+   * The model must call this function.
    * </pre>
    *
    * <code>string name = 2 [json_name = "name"];</code>

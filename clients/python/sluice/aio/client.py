@@ -1,0 +1,176 @@
+"""The gateway's calls for asyncio, and the connection that they share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from sluice.aio.stream import Stream, Turn, is_cancelling
+from sluice.aio.tool_run import Result, ToolRun
+from sluice.answers import Answer
+from sluice.connection import Options, Tls, call_metadata, client_options
+from sluice.errors import cancelled, failure
+from sluice.tools import MAX_TURNS, Conversation, Function
+from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, model_pb2
+
+ResponseT = TypeVar("ResponseT")
+
+
+def connect(
+    address: str, *, token: str | None = None, tls: Tls | None = None, options: Options = ()
+) -> "Client":
+    """Return a client of the gateway at `address`; nothing is sent before the first call.
+
+    `address` is "host:port", or a target of gRPC's name resolution such as
+    "dns:///sluice.default.svc:50051", which reaches every replica. `token` is sent with every
+    call. Without `tls` the connection is plaintext. `options` are gRPC's, and win over the
+    client's own.
+
+    Raises:
+        ValueError: the token cannot stand in a header, or `tls` is incomplete.
+    """
+    merged = client_options(options)
+    metadata = call_metadata(token)
+    if tls is None:
+        return Client(grpc.aio.insecure_channel(address, options=merged), metadata)
+    return Client(grpc.aio.secure_channel(address, tls.credentials(), options=merged), metadata)
+
+
+class Client:
+    """A connection to a gateway; made by `connect`, closed by `close` or as a context manager.
+
+    It belongs to the event loop in which it was made. A `timeout` is in seconds and holds for
+    one call, all its tries included; without one a call may take for ever. Every call fails
+    with a `SluiceError`; cancelling the task that waits for it cancels it.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> None:
+        self._channel = channel
+        self._metadata = tuple(metadata)
+        self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
+        self._health: Any = health_pb2_grpc.HealthStub(channel)  # its types lack the methods
+
+    def generate(
+        self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None
+    ) -> Stream:
+        """Start a turn and return its events."""
+        loop = asyncio.get_running_loop()
+        call = self._gateway.Generate(request, timeout=timeout, metadata=self._metadata)
+        return Turn(call, loop)
+
+    async def collect(
+        self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None
+    ) -> Answer:
+        """Run a turn and return its answer."""
+        async with self.generate(request, timeout=timeout) as stream:
+            return await stream.collect()
+
+    def run_tools(
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        functions: Sequence[Function[Result]],
+        *,
+        max_turns: int = MAX_TURNS,
+        timeout: float | None = None,
+    ) -> ToolRun:
+        """Start a run of tools: turns, with the functions called that the model asks for.
+
+        The functions are added to the request's own tools; a turn that calls one of those ends
+        the run, and its calls are the caller's. `timeout` holds for each turn.
+        """
+        return ToolRun(
+            Conversation(request, functions, max_turns),
+            lambda turn: self.generate(turn, timeout=timeout),
+        )
+
+    async def list_models(
+        self,
+        request: gateway_service_pb2.ListModelsRequest | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> gateway_service_pb2.ListModelsResponse:
+        """Return one page of the models that can be called."""
+        request = request or gateway_service_pb2.ListModelsRequest()
+        return await self._call(self._gateway.ListModels, request, timeout)
+
+    async def models(
+        self,
+        filter: model_pb2.ModelFilter | None = None,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[model_pb2.Model]:
+        """Go through all models that meet the filter, page by page as they are wanted.
+
+        `page_size` 0 leaves it to the gateway; `timeout` holds for each page.
+        """
+        request = gateway_service_pb2.ListModelsRequest(filter=filter, page_size=page_size)
+        while True:
+            page = await self.list_models(request, timeout=timeout)
+            for model in page.models:
+                yield model
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def get_rate_limits(
+        self,
+        request: gateway_service_pb2.GetRateLimitsRequest | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> gateway_service_pb2.GetRateLimitsResponse:
+        """Return the limits that are known, and the room that is left."""
+        request = request or gateway_service_pb2.GetRateLimitsRequest()
+        return await self._call(self._gateway.GetRateLimits, request, timeout)
+
+    async def get_metrics(
+        self,
+        request: gateway_service_pb2.GetMetricsRequest | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> gateway_service_pb2.GetMetricsResponse:
+        """Return the counters of the replica that answers."""
+        request = request or gateway_service_pb2.GetMetricsRequest()
+        return await self._call(self._gateway.GetMetrics, request, timeout)
+
+    async def health(self, service: str = "", *, timeout: float | None = None) -> int:
+        """Return what gRPC's health service says of a service, of the whole gateway by default.
+
+        It is a value of `grpc_health.v1.health_pb2.HealthCheckResponse.ServingStatus`. A
+        service that it does not know is a `SluiceError` with NOT_FOUND.
+        """
+        request = health_pb2.HealthCheckRequest(service=service)
+        answer: health_pb2.HealthCheckResponse = await self._call(
+            self._health.Check, request, timeout
+        )
+        return answer.status
+
+    async def close(self) -> None:
+        """End the connection, and what still runs on it."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _call(
+        self, method: Callable[..., Awaitable[ResponseT]], request: Any, timeout: float | None
+    ) -> ResponseT:
+        try:
+            return await method(request, timeout=timeout, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise failure(error) from error
+        except asyncio.CancelledError:
+            if is_cancelling():
+                raise
+            raise cancelled() from None
