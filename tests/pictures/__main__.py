@@ -1,12 +1,17 @@
-"""Takes the pictures: `python -m tests.pictures FOLDER [SECONDS]`."""
+"""Takes the pictures: `python -m tests.pictures FOLDER [SECONDS]`.
+
+With 0 SECONDS only those of the command line, which take no time.
+"""
 
 import asyncio
 import logging
 import sys
+import tempfile
 from pathlib import Path
 
 import structlog
 
+from tests.pictures import terminal
 from tests.pictures.scene import SECONDS, scene
 from tests.support.chromium import browser
 
@@ -14,8 +19,8 @@ WIDE, HIGH = 1360, 1180
 PHONE = (390, 844)
 
 
-async def take(folder: Path, seconds: float) -> None:
-    """Play the scene, and take the page in light, in dark, and on a phone."""
+async def take_page(folder: Path, seconds: float) -> None:
+    """Play the scene, and take the status page in light, in dark, and on a phone."""
     async with browser() as chromium, scene() as server:
         tab = await chromium.tab()
         await tab.size(WIDE, HIGH)
@@ -29,6 +34,22 @@ async def take(folder: Path, seconds: float) -> None:
         await tab.size(*PHONE, phone=True, scale=1.5)
         picture = await tab.picture()
         (folder / "status-page-phone.webp").write_bytes(picture)
+
+
+async def take_terminal(folder: Path) -> None:
+    """Run the command line, and take its screen."""
+    (folder / "sluice-top.svg").write_text(await terminal.top(), "utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        tools = Path(scratch) / "tools.json"
+        tools.write_text(terminal.TOOLS, "utf-8")
+        (folder / "sluice-chat.svg").write_text(await terminal.chat(str(tools)), "utf-8")
+
+
+async def take(folder: Path, seconds: float) -> None:
+    """Take all pictures."""
+    await take_terminal(folder)
+    if seconds:
+        await take_page(folder, seconds)
 
 
 # Thousands of calls would each print a line.

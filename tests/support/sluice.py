@@ -29,19 +29,24 @@ def environment(**variables: str) -> dict[str, str]:
     return {**own, **variables}
 
 
-async def sluice(*arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run `sluice` and return its exit code and what it printed on both streams."""
+async def sluice(
+    *arguments: str, stdin: str | None = None, **variables: str
+) -> tuple[int, str, str]:
+    """Run `sluice` and return its exit code and what it printed on both streams.
+
+    `stdin` is what is piped in; without it there is nothing to be read.
+    """
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment(**variables),
     )
     try:
         async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate()
+            out, err = await process.communicate(None if stdin is None else stdin.encode())
     finally:
         if process.returncode is None:
             process.kill()

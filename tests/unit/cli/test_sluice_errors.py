@@ -2,29 +2,20 @@
 
 import grpc
 import pytest
-from google.protobuf.any_pb2 import Any
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
 
+from sluice.cli.client import Target
 from sluice.cli.errors import FAILED, LATE, REFUSED_CALLER, TRY_LATER, Explanation, explain
+from sluice.errors import QuotaViolation, SluiceError, Violation
+from sluice.v1 import error_reason_pb2
+
+TARGET = Target("gateway:1", timeout=2.0)
 
 
 def told(
-    code: grpc.StatusCode, reason: str = "", wait: int | None = None, details: str = "no"
+    code: grpc.StatusCode, reason: str = "", wait: float | None = None, message: str = "no"
 ) -> Explanation:
-    """Return what is told of a status with these details."""
-    status = status_pb2.Status()
-    for detail in (
-        error_details_pb2.ErrorInfo(domain="sluice.v1", reason=reason) if reason else None,
-        error_details_pb2.RetryInfo(retry_delay=Duration(seconds=wait)) if wait else None,
-    ):
-        if detail is not None:
-            packed = Any()
-            packed.Pack(detail)
-            status.details.append(packed)
-    trailing = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
-    error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, details=details)
-    return explain(error, address="gateway:1", tls=False, timeout=2.0)
+    """Return what is told of such a failure."""
+    return explain(SluiceError(code, message, reason=reason, retry_delay=wait), TARGET)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +23,10 @@ def told(
     [
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "CALLER_LIMITED", 30, TRY_LATER),
         (grpc.StatusCode.UNAVAILABLE, "OVERLOADED", 30, TRY_LATER),
+        (grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE", None, TRY_LATER),
+        (grpc.StatusCode.UNAUTHENTICATED, "OF_A_NEWER_GATEWAY", None, REFUSED_CALLER),
         (grpc.StatusCode.PERMISSION_DENIED, "CALLER_FORBIDDEN", None, REFUSED_CALLER),
+        (grpc.StatusCode.PERMISSION_DENIED, "PROVIDER_FORBIDDEN", None, FAILED),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", None, LATE),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", None, LATE),
         (grpc.StatusCode.INTERNAL, "INTERNAL", None, FAILED),
@@ -40,7 +34,7 @@ def told(
     ],
 )
 def test_reasons_and_waits_are_told(
-    code: grpc.StatusCode, reason: str, wait: int | None, exit_code: int
+    code: grpc.StatusCode, reason: str, wait: float | None, exit_code: int
 ) -> None:
     """The reason by name, the wait when there is one, and the code of its kind."""
     got = told(code, reason, wait)
@@ -49,7 +43,35 @@ def test_reasons_and_waits_are_told(
     assert ("Try again in 30.0s." in got.advice) == (wait is not None)
 
 
-def test_what_a_server_says_cannot_move_the_cursor() -> None:
-    """Details are data of others."""
-    got = told(grpc.StatusCode.INTERNAL, "INTERNAL", details="a\x1b[2J\nb")
+@pytest.mark.parametrize("name", list(error_reason_pb2.ErrorReason.keys()[1:]))
+def test_every_reason_has_advice(name: str) -> None:
+    """Whatever the gateway says, there is something to do next."""
+    assert told(grpc.StatusCode.INTERNAL, name.removeprefix("ERROR_REASON_")).advice
+
+
+def test_violations_are_told_by_field() -> None:
+    """What is wrong with a request, and whose limit has no room."""
+    error = SluiceError(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "The request breaks the contract.",
+        reason="INVALID_REQUEST",
+        violations=(Violation("options.temperature", "must be in [0, 2]"),),
+        quota_violations=(QuotaViolation("caller:me", "5 requests per minute"),),
+    )
+    shown = str(explain(error, TARGET))
+    assert "options.temperature: must be in [0, 2]" in shown
+    assert "caller:me: 5 requests per minute" in shown
+
+
+def test_a_bug_names_the_generation() -> None:
+    """It is what a report needs."""
+    error = SluiceError(grpc.StatusCode.INTERNAL, "no", reason="INTERNAL", generation_id="gen_1")
+    assert "gen_1" in str(explain(error, TARGET))
+
+
+@pytest.mark.parametrize("reason", ["", "INTERNAL"])
+def test_what_a_server_says_cannot_move_the_cursor(reason: str) -> None:
+    """Messages are data of others."""
+    got = told(grpc.StatusCode.INTERNAL, reason, message="a\x1b[2J\rb")
     assert "\x1b" not in str(got)
+    assert "\r" not in str(got)

@@ -2,7 +2,7 @@
 
 import sys
 
-_NEEDED = frozenset({"click", "google.rpc", "rich", "textual"})
+_NEEDED = frozenset({"click", "rich", "textual"})
 """What the extra `cli` brings, by import name."""
 
 

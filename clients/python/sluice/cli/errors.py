@@ -1,18 +1,16 @@
 """Failures in plain words: what happened, what to do next, and the exit code.
 
-What a gateway says rides on the status as google.rpc details (`ErrorInfo`, `RetryInfo`); a
-status without ErrorInfo comes from gRPC's own library, which reached no gateway.
+A failure without a reason comes from gRPC's own library, which reached no gateway.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
 
-from sluice.cli.text import clean, duration, seconds
+from sluice.cli.client import Target
+from sluice.cli.text import clean, harmless, seconds
+from sluice.errors import SluiceError
 
 FAILED: Final = 1
 """The gateway failed or refused, in a way that has no code of its own."""
@@ -24,17 +22,50 @@ UNREACHABLE: Final = 4
 LATE: Final = 5
 """The deadline of --timeout passed."""
 TRY_LATER: Final = 6
-"""The gateway is there, and has no room now."""
-
-_DOMAIN = "sluice.v1"
+"""The gateway is there, and has no room now; or the providers fail for now."""
+NOT_SERVING: Final = 7
+"""The gateway is there and says that what was asked about does not serve."""
+CUT: Final = 8
+"""The model stopped before its answer was whole."""
+DECLINED: Final = 9
+"""The model refused to answer, or the provider's filter cut the answer."""
 
 _TLS_SIGNS = ("handshake", "CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "SSL_ERROR")
 
 _NEXT = {
+    "INVALID_REQUEST": "Correct what is named above; --help tells the options.",
+    "CONTEXT_TOO_LONG": "Send less (/undo and /reset in a chat), or choose a model with a larger "
+    "context: sluice models --min-context.",
+    "UNSUPPORTED_FEATURE": "Leave it out, or choose a model that can do it: sluice models "
+    "--feature.",
+    "MODEL_NOT_FOUND": "sluice models lists what can be called; --model or SLUICE_MODEL names it.",
     "CALLER_UNAUTHENTICATED": "Give a token that the gateway knows, in SLUICE_TOKEN or with "
     "--token-file.",
     "CALLER_FORBIDDEN": "Ask whoever runs the gateway to allow this caller to do it.",
-    "CALLER_LIMITED": "Wait, or ask whoever runs the gateway for a higher limit.",
+    "CALLER_LIMITED": "Wait, or ask whoever runs the gateway for a higher limit; sluice limits "
+    "shows it.",
+    "COST_LIMIT": "Ask for less (--max-tokens), or choose a cheaper model: sluice models "
+    "--max-output-price.",
+    "ANSWER_TOO_LARGE": "Ask for it as a stream: leave --whole away.",
+    "PROVIDER_RATE_LIMITED": "Wait (sluice limits shows how long), or name another model with "
+    "--fallback.",
+    "PROVIDER_QUOTA_EXHAUSTED": "Whoever runs the gateway must pay or raise the provider's quota; "
+    "until then use another model.",
+    "PROVIDER_CREDENTIAL_REJECTED": "Whoever runs the gateway must see to the provider's key; "
+    "until then use another model.",
+    "PROVIDER_FORBIDDEN": "Choose another model; the provider does not allow this one here.",
+    "PROVIDER_REJECTED_REQUEST": "Change the request as the provider says, or choose another "
+    "model.",
+    "PROVIDER_UNAVAILABLE": "Try again, or name another model with --fallback; sluice health "
+    "shows the providers.",
+    "PROVIDER_UNREACHABLE": "Try again, or name another model with --fallback; sluice health "
+    "shows the providers.",
+    "PROVIDER_TIMEOUT": "Try again, or name another model with --fallback.",
+    "PROVIDER_PROTOCOL": "Try another model, and tell whoever runs the gateway.",
+    "STREAM_TRUNCATED": "What came is partial. Try again.",
+    "CIRCUIT_OPEN": "Try again later, or name another model with --fallback; sluice health shows "
+    "the providers.",
+    "DEADLINE_EXCEEDED": "Give it more time with --timeout.",
     "OVERLOADED": "Try again; another replica may have room.",
     "INTERNAL": "This is a fault of the gateway: please report it with this message.",
 }
@@ -46,55 +77,64 @@ class Explanation:
     """A failure as it is told."""
 
     message: str
+    """What happened; over several lines where several fields are wrong."""
     advice: str
+    """What to do next; empty when nobody knows."""
     exit_code: int
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.advice}" if self.advice else self.message
 
 
-def explain(error: grpc.aio.AioRpcError, *, address: str, tls: bool, timeout: float) -> Explanation:
-    """Return what to tell about a failed RPC to this address."""
-    info, wait = _details(error)
-    told = clean(error.details() or "")
-    if info is not None:
-        return _told_by_gateway(error.code(), info.reason, told, wait)
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+def explain(error: SluiceError, target: Target) -> Explanation:
+    """Return what to tell about a call of this gateway that failed."""
+    if error.reason:
+        return _told_by_gateway(error)
+    told = clean(error.message)
+    address = clean(target.address)
+    if error.status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Explanation(
-            f"{address} did not answer within {seconds(timeout)}.",
+            f"{address} did not answer within {seconds(target.timeout)}.",
             "Give it more time with --timeout, or check that the address is the gateway's.",
             LATE,
         )
-    if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return _unreachable(address, told, tls=tls)
-    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+    if error.status is grpc.StatusCode.UNAVAILABLE:
+        return _unreachable(address, told, tls=target.tls is not None)
+    if error.status is grpc.StatusCode.UNIMPLEMENTED:
         return Explanation(
             f"{address} does not know this call.",
             "Check that the address is a Sluice gateway's, and that its version is new enough.",
             FAILED,
         )
-    return Explanation(f"{error.code().name}: {told}", "", FAILED)
+    return Explanation(f"{error.status.name}: {told}", "", FAILED)
 
 
-def _told_by_gateway(
-    code: grpc.StatusCode, reason: str, told: str, wait: float | None
-) -> Explanation:
-    reason = clean(reason)
-    advice = _NEXT.get(reason, "")
-    if wait is not None:
-        advice = f"Try again in {seconds(wait)}."
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        exit_code = REFUSED_CALLER
-    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        exit_code = LATE
-    elif wait is not None or code in (
+def _told_by_gateway(error: SluiceError) -> Explanation:
+    lines = [f"{clean(error.reason)}: {harmless(error.message)}"]
+    lines += [f"  {clean(it.field)}: {harmless(it.description)}" for it in error.violations]
+    lines += [f"  {clean(it.subject)}: {harmless(it.description)}" for it in error.quota_violations]
+    if error.reason == "INTERNAL" and error.generation_id:
+        lines.append(f"  generation {clean(error.generation_id)}")
+    advice = _NEXT.get(error.reason, "")
+    if error.retry_delay is not None:
+        advice = f"Try again in {seconds(error.retry_delay)}."
+    return Explanation("\n".join(lines), advice, _exit_code(error))
+
+
+def _exit_code(error: SluiceError) -> int:
+    if error.status is grpc.StatusCode.UNAUTHENTICATED:
+        return REFUSED_CALLER
+    if error.status is grpc.StatusCode.PERMISSION_DENIED:
+        # What a provider forbids has nothing to do with the caller's token.
+        return FAILED if error.reason.startswith("PROVIDER_") else REFUSED_CALLER
+    if error.status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return LATE
+    if error.retry_delay is not None or error.status in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     ):
-        exit_code = TRY_LATER
-    else:
-        exit_code = FAILED
-    return Explanation(f"{reason}: {told}", advice, exit_code)
+        return TRY_LATER
+    return FAILED
 
 
 def _unreachable(address: str, told: str, *, tls: bool) -> Explanation:
@@ -106,30 +146,10 @@ def _unreachable(address: str, told: str, *, tls: bool) -> Explanation:
         )
         return Explanation(f"TLS with {address} failed: {told}", advice, UNREACHABLE)
     advice = "Check that the gateway runs, and the address (--address or SLUICE_ADDRESS)."
-    if not tls:
-        advice += " If it speaks TLS, add --tls."
+    # A server that misses a client's certificate hangs up after the handshake, without a word.
+    advice += (
+        " If it asks for a certificate, give --cert and --key."
+        if tls
+        else " If it speaks TLS, add --tls."
+    )
     return Explanation(f"No gateway was reached at {address}: {told}", advice, UNREACHABLE)
-
-
-def _details(
-    error: grpc.aio.AioRpcError,
-) -> tuple[error_details_pb2.ErrorInfo | None, float | None]:
-    """Return the gateway's ErrorInfo, and the wait in seconds that it advises."""
-    info: error_details_pb2.ErrorInfo | None = None
-    wait: float | None = None
-    for key, value in error.trailing_metadata() or ():
-        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
-            continue
-        try:
-            details = status_pb2.Status.FromString(value).details
-        except DecodeError:  # of another server; its status is told all the same
-            continue
-        for detail in details:
-            found = error_details_pb2.ErrorInfo()
-            retry = error_details_pb2.RetryInfo()
-            if detail.Unpack(found) and found.domain == _DOMAIN:
-                info = found
-            elif detail.Unpack(retry):
-                delay: Duration = retry.retry_delay
-                wait = duration(delay)
-    return info, wait

@@ -4,56 +4,73 @@ A token comes from a variable or a file alone: an argument would stand in the pr
 and in the shell's history.
 """
 
-import asyncio
 import functools
 import os
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-import grpc
-from rich.console import Console
 
-from sluice.cli.client import Target, Tls
-from sluice.cli.errors import explain
+from sluice.cli.client import Target
+from sluice.connection import Tls
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
-Result = TypeVar("Result")
 
 
-def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a connection to a command, which gets `target: Target` for them."""
+def target_options(
+    timeout: float | None = 10.0,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of a connection to a command, which gets `target: Target` for them.
 
-    @functools.wraps(command)
-    def with_target(
-        *,
-        address: str,
-        token_file: Path | None,
-        tls: bool,
-        ca: Path | None,
-        cert: Path | None,
-        key: Path | None,
-        timeout: float,
-        **others: Any,
-    ) -> Any:
-        if (cert is None) != (key is None):
-            raise click.UsageError("--cert and --key belong together.")
-        files = Tls(*(path.read_bytes() if path else None for path in (ca, cert, key)))
-        secured = tls or ca is not None or cert is not None
-        target = Target(
-            address=address,
-            token=_token(token_file),
-            tls=files if secured else None,
-            timeout=timeout,
-        )
-        return command(target=target, **others)
+    `timeout` is what --timeout is unless given, in seconds; None: no deadline.
+    """
 
-    decorated: Callable[..., Any] = with_target
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+    def decorator(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_target(**given: Any) -> Any:
+            target = target_of({name: given.pop(name) for name in _NAMES})
+            return command(target=target, **given)
+
+        decorated: Callable[..., Any] = with_target
+        for option in reversed((*_OPTIONS, _timeout_option(timeout))):
+            decorated = option(decorated)
+        return decorated
+
+    return decorator
+
+
+def target_of(given: Mapping[str, Any]) -> Target:
+    """Return the gateway that the options of a connection name, by their parameters' names.
+
+    Raises:
+        click.UsageError: they do not go together, or the token cannot be one.
+    """
+    ca, cert, key = given["ca"], given["cert"], given["key"]
+    if (cert is None) != (key is None):
+        raise click.UsageError("--cert and --key belong together.")
+    files = Tls(*(path.read_bytes() if path else None for path in (ca, cert, key)))
+    secured = given["tls"] or ca is not None or cert is not None
+    return Target(
+        address=given["address"],
+        token=_token(given["token_file"]),
+        tls=files if secured else None,
+        timeout=given["timeout"],
+    )
+
+
+_NAMES = ("address", "token_file", "tls", "ca", "cert", "key", "timeout")
+
+
+def _timeout_option(default: float | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=default,
+        show_default=default is not None,
+        metavar="SECONDS",
+        help="Longest wait for one answer" + ("." if default is not None else "; none unless set."),
+    )
 
 
 _OPTIONS = (
@@ -93,14 +110,6 @@ _OPTIONS = (
     click.option(
         "--key", type=_File, envvar="SLUICE_KEY", show_envvar=True, help="PEM of its key."
     ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        default=10.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Longest wait for one answer.",
-    ),
 )
 
 
@@ -120,30 +129,3 @@ def _token(file: Path | None) -> str | None:
             "The token holds characters that no token has, such as spaces or line breaks."
         )
     return token or None
-
-
-def run(coroutine: Coroutine[Any, Any, Result], target: Target) -> Result:
-    """Run a command's work; a failed RPC is told on standard error and ends the program.
-
-    Raises:
-        SystemExit: the RPC failed (see `sluice.cli.errors` for the code), or 130 on Ctrl+C.
-    """
-    try:
-        return asyncio.run(coroutine)
-    except grpc.aio.AioRpcError as error:
-        told = explain(
-            error, address=target.address, tls=target.tls is not None, timeout=target.timeout
-        )
-        click.echo(f"sluice: {told}", err=True)
-        sys.exit(told.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def console() -> Console:
-    """Return where commands print for people: no colours beside a terminal, or with NO_COLOR."""
-    out = Console(highlight=False, markup=False, emoji=False)
-    if not out.is_terminal and "COLUMNS" not in os.environ:
-        # A file has no width; tables shall not be cut for it.
-        out = Console(highlight=False, markup=False, emoji=False, width=160)
-    return out

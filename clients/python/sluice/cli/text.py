@@ -32,6 +32,26 @@ def clean(name: str) -> str:
 _HARMFUL = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
+def harmless(words: str) -> str:
+    """Return what a model wrote, as a terminal may have it: line breaks and tabs stay.
+
+    Everything else that could move the cursor, start an escape sequence, reorder text or hide
+    it is replaced. Joiners and marks of direction stay, which scripts and emoji need.
+    Carriage returns are left out, so that no line overwrites another.
+    """
+    return "".join(
+        character
+        if character in _KEPT or unicodedata.category(character) not in _ACTIVE
+        else "\ufffd"
+        for character in words
+        if character != "\r"
+    )
+
+
+_ACTIVE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_KEPT = frozenset("\n\t\u061c\u200c\u200d\u200e\u200f")
+
+
 def count(value: float | None) -> str:
     """Return a number in at most six characters: 999, 12.3k, 4.5M."""
     if value is None:
@@ -60,6 +80,13 @@ def money(nanos: int | None) -> str:
     if nanos is None:
         return UNKNOWN
     return f"${nanos / 1e9:,.2f}" if abs(nanos) >= 10**9 else f"${nanos / 1e9:.4f}"
+
+
+def price(nanos: int | None) -> str:
+    """Return a price in 1e-9 US dollars per token as dollars per million tokens."""
+    if nanos is None:
+        return UNKNOWN
+    return f"${nanos / 1e3:,.2f}" if nanos % 10 == 0 else f"${nanos / 1e3:,.3f}"
 
 
 def seconds(value: float | None) -> str:

@@ -3,15 +3,19 @@
 The JSON document is in `document`, the tables in `tables`.
 """
 
-import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import click
+from rich.console import RenderableType
 
+from sluice.cli import watching
 from sluice.cli.client import Target, connected
-from sluice.cli.metrics.document import line, text
+from sluice.cli.metrics.document import document
 from sluice.cli.metrics.tables import tables
-from sluice.cli.options import console, run, target_options
+from sluice.cli.options import target_options
+from sluice.cli.running import console, run
+from sluice.v1 import gateway_service_pb2
 
 
 @click.command()
@@ -23,18 +27,17 @@ from sluice.cli.options import console, run, target_options
     metavar="NAME",
     help="This provider alone; may be repeated. Leaves callers and labels out.",
 )
-@click.option(
-    "--watch",
-    type=click.FloatRange(min=0.1),
-    metavar="SECONDS",
-    help="Ask again and again, with this pause; with --json one document per line.",
-)
-@target_options
+@watching.watch_option
+@target_options()
 def metrics(target: Target, as_json: bool, providers: Sequence[str], watch: float | None) -> None:
-    """Show what the gateway counted since it started.
+    r"""Show what the gateway counted since it started.
 
     Counts, tokens, cost, latencies and health of the replica that answers, of providers,
     credentials, models, callers and labels.
+
+    \b
+    sluice metrics --watch
+    sluice metrics --json | jq '.credentials_summary[] | select(.error_count > 0)'
     """
     run(_metrics(target, as_json=as_json, providers=providers, watch=watch), target)
 
@@ -42,16 +45,17 @@ def metrics(target: Target, as_json: bool, providers: Sequence[str], watch: floa
 async def _metrics(
     target: Target, *, as_json: bool, providers: Sequence[str], watch: float | None
 ) -> None:
-    out = console()
+    request = gateway_service_pb2.GetMetricsRequest(providers=providers)
     async with connected(target) as client:
-        while True:
-            snapshot = await client.metrics(providers)
-            if as_json:
-                click.echo(text(snapshot) if watch is None else line(snapshot))
-            else:
-                if watch is not None:
-                    out.clear()  # does nothing beside a terminal
-                out.print(tables(snapshot, target.address))
-            if watch is None:
-                return
-            await asyncio.sleep(watch)
+
+        async def as_document() -> dict[str, Any]:
+            return document(await client.get_metrics(request, timeout=target.timeout))
+
+        async def as_tables() -> RenderableType:
+            snapshot = await client.get_metrics(request, timeout=target.timeout)
+            return tables(snapshot, target.address)
+
+        if as_json:
+            await watching.documents(as_document, watch)
+        else:
+            await watching.tables(console(), as_tables, watch)

@@ -5,11 +5,9 @@ names. Under "credentials_summary" stands one flat object per credential, with n
 numbers and null for what nobody knows.
 """
 
-import json
 from typing import Any, TypedDict
 
-from google.protobuf.json_format import MessageToDict
-
+from sluice.cli.documents import as_dict
 from sluice.cli.figures import tokens
 from sluice.cli.text import duration
 from sluice.v1 import gateway_service_pb2, metrics_pb2
@@ -44,29 +42,11 @@ class CredentialSummary(TypedDict):
 
 
 def document(snapshot: gateway_service_pb2.GetMetricsResponse) -> dict[str, Any]:
-    """Return the document.
-
-    Counters and lists are there even when 0 and empty; what has presence in the contract is
-    absent when it is not known.
-    """
+    """Return the document."""
     return {
-        "metrics": MessageToDict(
-            snapshot,
-            preserving_proto_field_name=True,
-            always_print_fields_with_no_presence=True,
-        ),
+        "metrics": as_dict(snapshot),
         "credentials_summary": [summary(credential) for credential in snapshot.credentials],
     }
-
-
-def text(snapshot: gateway_service_pb2.GetMetricsResponse) -> str:
-    """Return the document for one answer, indented."""
-    return json.dumps(document(snapshot), indent=2)
-
-
-def line(snapshot: gateway_service_pb2.GetMetricsResponse) -> str:
-    """Return the document on one line, for a stream of them."""
-    return json.dumps(document(snapshot), separators=(",", ":"))
 
 
 def summary(credential: metrics_pb2.CredentialMetrics) -> CredentialSummary:

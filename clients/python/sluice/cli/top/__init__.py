@@ -8,7 +8,8 @@ import sys
 import click
 
 from sluice.cli.client import Target
-from sluice.cli.options import console, run, target_options
+from sluice.cli.options import target_options
+from sluice.cli.running import console, run
 
 
 @click.command()
@@ -21,7 +22,7 @@ from sluice.cli.options import console, run, target_options
     help="Pause between two questions.",
 )
 @click.option("--once", is_flag=True, help="Print one picture and end; needs no terminal.")
-@target_options
+@target_options()
 def top(target: Target, interval: float, once: bool) -> None:
     """Watch providers, limits, credentials and throughput live.
 

@@ -14,10 +14,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from sluice.cli import text
+from sluice.cli import buckets, text
 from sluice.cli.figures import circuit, cost, health, quantile
 from sluice.cli.top.rates import History, Reading, total
-from sluice.v1 import metrics_pb2, rate_limit_pb2
+from sluice.v1 import metrics_pb2
 
 SORTS: Final = ("name", "calls", "errors", "cost")
 """What rows can be ordered by; all but names largest first."""
@@ -31,7 +31,6 @@ _STATE_STYLES = {
     "unhealthy": _BAD,
     "open": _BAD,
 }
-_BAR_WIDTH = 10
 _MAX_REASONS = 10
 
 
@@ -188,11 +187,11 @@ def _limits(view: View, now: Reading) -> _Rows:
             it.provider,
             it.quota_scope,
             it.model or "all",
-            _UNITS.get(it.unit, text.UNKNOWN) + _window(it),
-            _bar(it),
-            _amount(it, it.remaining if it.HasField("remaining") else None),
-            _amount(it, it.limit if it.HasField("limit") else None),
-            _amount(it, it.reserved),
+            buckets.unit(it),
+            buckets.bar(it),
+            buckets.amount(it, it.remaining if it.HasField("remaining") else None),
+            buckets.amount(it, it.limit if it.HasField("limit") else None),
+            buckets.amount(it, it.reserved),
             _countdown(now, it.reset_time) if it.HasField("reset_time") else text.UNKNOWN,
         )
         for it in now.limits.buckets
@@ -289,41 +288,3 @@ def _countdown(now: Reading, until: Timestamp) -> str:
     if left < 1:
         return "now"
     return f"{left:.0f}s" if left < 59.5 else text.seconds(round(left))
-
-
-_UNITS = {
-    rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS: "requests",
-    rate_limit_pb2.RATE_LIMIT_UNIT_TOKENS: "tokens",
-    rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS: "input tok",
-    rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS: "output tok",
-    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS: "credit",
-    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS: "budget",
-}
-
-_MONEY = (
-    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS,
-    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS,
-)
-
-
-def _window(bucket: rate_limit_pb2.RateLimitBucket) -> str:
-    if not bucket.HasField("window"):
-        return ""
-    length = text.duration(bucket.window)
-    names = {1: "s", 60: "min", 3600: "h", 86400: "day"}
-    return f"/{names.get(int(length), text.seconds(length))}"
-
-
-def _amount(bucket: rate_limit_pb2.RateLimitBucket, value: int | None) -> str:
-    return text.money(value) if bucket.unit in _MONEY else text.count(value)
-
-
-def _bar(bucket: rate_limit_pb2.RateLimitBucket) -> Text:
-    """Return a bar of the used share, what is reserved included; unknown without both ends."""
-    if not (bucket.HasField("limit") and bucket.HasField("remaining") and bucket.limit > 0):
-        return Text(text.UNKNOWN)
-    used = 1 - (bucket.remaining - bucket.reserved) / bucket.limit
-    used = min(1.0, max(0.0, used))
-    filled = round(used * _BAR_WIDTH)
-    style = _BAD if used >= 0.9 else _WARNING if used >= 0.7 else _GOOD
-    return Text(f"{'█' * filled}{'░' * (_BAR_WIDTH - filled)} {used * 100:3.0f}%", style=style)

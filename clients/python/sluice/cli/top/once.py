@@ -11,10 +11,10 @@ async def picture(target: Target) -> RenderableType:
     """Ask once and return the picture; rates need a server that tells recent ones.
 
     Raises:
-        grpc.aio.AioRpcError: the gateway refused or was not reached.
+        SluiceError: the gateway refused or was not reached.
     """
     history = History()
     async with connected(target) as client:
-        history.add(await reading(client))
+        history.add(await reading(client, target))
     view = View(target.address, history)
     return Group(header(view), body(view))

@@ -8,7 +8,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from sluice.cli.client import Client
+from sluice.aio import Client
+from sluice.cli.client import Target
 from sluice.cli.figures import tokens
 from sluice.cli.text import duration, epoch
 from sluice.v1 import gateway_service_pb2, metrics_pb2
@@ -36,13 +37,15 @@ class Reading:
         return then + time.monotonic() - self.at
 
 
-async def reading(client: Client) -> Reading:
+async def reading(client: Client, target: Target) -> Reading:
     """Ask for metrics and limits at the same time.
 
     Raises:
-        grpc.aio.AioRpcError: the gateway refused or was not reached.
+        SluiceError: the gateway refused or was not reached.
     """
-    metrics, limits = await asyncio.gather(client.metrics(), client.rate_limits())
+    metrics, limits = await asyncio.gather(
+        client.get_metrics(timeout=target.timeout), client.get_rate_limits(timeout=target.timeout)
+    )
     return Reading(metrics, limits, time.monotonic())
 
 

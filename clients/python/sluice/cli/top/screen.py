@@ -9,7 +9,6 @@ import signal
 from datetime import datetime
 from typing import ClassVar, Final
 
-import grpc
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,10 +16,12 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from sluice.cli.client import Client, Target, connected
+from sluice.aio import Client
+from sluice.cli.client import Target, connected
 from sluice.cli.errors import UNREACHABLE, explain
 from sluice.cli.top.frame import SORTS, View, body, header
 from sluice.cli.top.rates import reading
+from sluice.errors import SluiceError
 
 _OPTIONS: Final = (
     # A lost connection is shown at once and tried again here, in the interval.
@@ -116,16 +117,11 @@ class TopApp(App[None]):
 
     async def _ask(self, client: Client) -> None:
         try:
-            self._view.history.add(await reading(client))
-        except grpc.aio.AioRpcError as error:
+            self._view.history.add(await reading(client, self._target))
+        except SluiceError as error:
             if not self._view.lost:
                 self._lost_since = datetime.now().astimezone().strftime("%H:%M:%S")
-            told = explain(
-                error,
-                address=self._target.address,
-                tls=self._target.tls is not None,
-                timeout=self._target.timeout,
-            )
+            told = explain(error, self._target)
             what = "No connection" if told.exit_code == UNREACHABLE else "No answer"
             self._view.lost = f"{what} since {self._lost_since}, retrying. {told.message}"
         else:

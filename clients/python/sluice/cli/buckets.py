@@ -1,0 +1,53 @@
+"""A limit as people read it: what it counts, how full it is. Colour only repeats the number."""
+
+from typing import Final
+
+from rich.text import Text
+
+from sluice.cli import text
+from sluice.v1 import rate_limit_pb2
+
+_BAR_WIDTH: Final = 10
+
+_UNITS = {
+    rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS: "requests",
+    rate_limit_pb2.RATE_LIMIT_UNIT_TOKENS: "tokens",
+    rate_limit_pb2.RATE_LIMIT_UNIT_INPUT_TOKENS: "input tok",
+    rate_limit_pb2.RATE_LIMIT_UNIT_OUTPUT_TOKENS: "output tok",
+    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS: "credit",
+    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS: "budget",
+}
+
+_MONEY = (
+    rate_limit_pb2.RATE_LIMIT_UNIT_CREDIT_USD_NANOS,
+    rate_limit_pb2.RATE_LIMIT_UNIT_COST_USD_NANOS,
+)
+
+
+def unit(bucket: rate_limit_pb2.RateLimitBucket) -> str:
+    """Return what it counts, and over which time where that is known: "tokens/min"."""
+    return _UNITS.get(bucket.unit, text.UNKNOWN) + _window(bucket)
+
+
+def _window(bucket: rate_limit_pb2.RateLimitBucket) -> str:
+    if not bucket.HasField("window"):
+        return ""
+    length = text.duration(bucket.window)
+    names = {1: "s", 60: "min", 3600: "h", 86400: "day"}
+    return f"/{names.get(int(length), text.seconds(length))}"
+
+
+def amount(bucket: rate_limit_pb2.RateLimitBucket, value: int | None) -> str:
+    """Return an amount in the bucket's unit."""
+    return text.money(value) if bucket.unit in _MONEY else text.count(value)
+
+
+def bar(bucket: rate_limit_pb2.RateLimitBucket) -> Text:
+    """Return a bar of the used share, what is reserved included; unknown without both ends."""
+    if not (bucket.HasField("limit") and bucket.HasField("remaining") and bucket.limit > 0):
+        return Text(text.UNKNOWN)
+    used = 1 - (bucket.remaining - bucket.reserved) / bucket.limit
+    used = min(1.0, max(0.0, used))
+    filled = round(used * _BAR_WIDTH)
+    style = "red" if used >= 0.9 else "yellow" if used >= 0.7 else "green"
+    return Text(f"{'█' * filled}{'░' * (_BAR_WIDTH - filled)} {used * 100:3.0f}%", style=style)

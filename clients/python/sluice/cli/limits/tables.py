@@ -1,0 +1,86 @@
+"""Limits and verdicts as tables for people."""
+
+import time
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sluice.cli import buckets, text
+from sluice.v1 import gateway_service_pb2, rate_limit_pb2
+
+_SOURCES: dict[int, str] = {
+    rate_limit_pb2.RATE_LIMIT_SOURCE_HEADERS: "headers",
+    rate_limit_pb2.RATE_LIMIT_SOURCE_ERROR_BODY: "an error",
+    rate_limit_pb2.RATE_LIMIT_SOURCE_ENDPOINT: "its endpoint",
+    rate_limit_pb2.RATE_LIMIT_SOURCE_CONFIG: "configuration",
+}
+
+
+def tables(told: gateway_service_pb2.GetRateLimitsResponse) -> RenderableType:
+    """Return the limits, then the verdicts; a table without a row is left out."""
+    parts: list[RenderableType] = []
+    now = time.time()
+    if told.buckets:
+        parts += [_buckets(told, now), Text()]
+    if told.headroom:
+        parts.append(_headroom(told))
+    if not parts:
+        parts.append(Text("No limit is known, and nothing was called yet."))
+    return Group(*parts)
+
+
+def _buckets(told: gateway_service_pb2.GetRateLimitsResponse, now: float) -> Table:
+    table = Table(title="Limits", title_justify="left", box=None, pad_edge=False)
+    for head in ("provider", "scope", "model", "limit of", "used"):
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    for head in ("left", "limit", "reserved", "full in"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for head in ("told by", "ago"):
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    for it in told.buckets:
+        table.add_row(
+            Text(text.clean(it.provider)),
+            Text(text.clean(it.quota_scope)),
+            Text(text.clean(it.model) or "all"),
+            buckets.unit(it),
+            buckets.bar(it),
+            buckets.amount(it, it.remaining if it.HasField("remaining") else None),
+            buckets.amount(it, it.limit if it.HasField("limit") else None),
+            buckets.amount(it, it.reserved),
+            _apart(it.reset_time, now) if it.HasField("reset_time") else text.UNKNOWN,
+            _SOURCES.get(it.source, text.UNKNOWN),
+            _apart(now, it.observe_time) if it.HasField("observe_time") else text.UNKNOWN,
+        )
+    return table
+
+
+def _apart(later: Timestamp | float, earlier: Timestamp | float) -> str:
+    """Return the time between; nothing below zero, since two machines' clocks may differ."""
+    to, since = (it if isinstance(it, float) else text.epoch(it) for it in (later, earlier))
+    return text.seconds(max(0.0, to - since))
+
+
+def _headroom(told: gateway_service_pb2.GetRateLimitsResponse) -> Table:
+    table = Table(title="Room", title_justify="left", box=None, pad_edge=False)
+    for head in ("provider", "credential", "model"):
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    table.add_column("a call", no_wrap=True)
+    table.add_column("used", justify="right", no_wrap=True)
+    for it in told.headroom:
+        share = text.share(it.utilization if it.HasField("utilization") else None)
+        table.add_row(
+            *(Text(text.clean(name)) for name in (it.provider, it.credential, it.model)),
+            _verdict(it),
+            share + (", low priority waits" if it.throttled else ""),
+        )
+    return table
+
+
+def _verdict(room: rate_limit_pb2.Headroom) -> Text:
+    if room.admissible:
+        return Text("goes now", style="green")
+    if room.HasField("wait"):
+        return Text(f"waits {text.seconds(text.duration(room.wait))}", style="yellow")
+    return Text("does not go", style="red")

@@ -1,0 +1,63 @@
+"""Does `sluice` show its own certificate where the gateway asks for one?"""
+
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.configuration import MODEL, configuration
+from tests.support.openai_stream import answer
+from tests.support.server import running
+from tests.support.sluice import sluice
+from tests.support.upstream import Upstream
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an authority and certificates by it, and a stranger's."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name, issuer in (("server", authority), ("client", authority), ("stranger", stranger)):
+        issued = issuer.issue_cert("127.0.0.1")
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+    return tmp_path
+
+
+async def test_a_certificate_lets_in_and_nothing_else_does(
+    upstream: Upstream, folder: Path
+) -> None:
+    """By options or variables; without one, or with a stranger's, 4 and what is missing."""
+    tls = {
+        "cert": str(folder / "server.pem"),
+        "key": str(folder / "server.key"),
+        "client_ca": str(folder / "ca.pem"),
+    }
+    async with running(configuration(upstream, tls=tls)) as server:
+        where = ("--address", server.listen, "--ca", str(folder / "ca.pem"), "--timeout", "20")
+        ask = ("generate", "-q", "-m", MODEL, *where)
+
+        def shown(name: str) -> tuple[str, ...]:
+            return ("--cert", str(folder / f"{name}.pem"), "--key", str(folder / f"{name}.key"))
+
+        upstream.reply(answer("Hi"), answer("Hi"))
+        assert await sluice(*ask, *shown("client"), "Hello") == (0, "Hi", "")
+        files = {
+            "SLUICE_CERT": str(folder / "client.pem"),
+            "SLUICE_KEY": str(folder / "client.key"),
+        }
+        assert await sluice(*ask, "Hello", **files) == (0, "Hi", "")
+        for certificate in ((), shown("stranger")):
+            code, out, errors = await sluice(*ask, *certificate, "Hello")
+            assert (code, out) == (4, "")
+            assert "--cert" in errors
+            assert "Traceback" not in errors
+    assert len(upstream.requests) == 2
+
+
+async def test_certificate_and_key_belong_together(folder: Path) -> None:
+    """One alone is wrong use, and nobody is asked."""
+    for name, file in (("--cert", "client.pem"), ("--key", "client.key")):
+        code, _, errors = await sluice("health", name, str(folder / file))
+        assert code == 2
+        assert "belong together" in errors

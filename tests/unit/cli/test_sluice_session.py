@@ -1,0 +1,61 @@
+"""What a chat makes of keys that are no entry. Whole chats are in tests/e2e/test_sluice_chat.py."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sluice.cli.chat import session
+from sluice.cli.chat.conversation import Conversation
+from sluice.cli.client import Target
+from sluice.v1 import gateway_service_pb2
+
+Keys = list[str | type[BaseException]]
+
+
+class Typed:
+    """Entries that were typed beforehand."""
+
+    is_terminal = True
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = iter([*keys, EOFError])
+
+    def entry(self, _prompt: str) -> str:
+        """Return the next one, or raise what the key means."""
+        key = next(self._keys)
+        if isinstance(key, str):
+            return key
+        raise key
+
+
+def chatted(monkeypatch: pytest.MonkeyPatch, *keys: str | type[BaseException]) -> str:
+    """Return what is told in a chat of these keys, and Ctrl+D, with a gateway that is away."""
+    monkeypatch.setattr(session, "Lines", lambda _: Typed(list(keys)))
+    told = io.StringIO()
+    conversation = Conversation(gateway_service_pb2.GenerateRequest(model="up/test-model"))
+    target = Target("unix:///nowhere/to/be/found", timeout=5)
+    session.Session(target, conversation, Console(file=told, width=200)).run()
+    return told.getvalue()
+
+
+def test_ctrl_c_drops_what_is_typed_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chat asks for the next entry."""
+    told = chatted(monkeypatch, KeyboardInterrupt, "/usage", KeyboardInterrupt, "/system Hi")
+    assert "0 turns" in told
+    assert "Hi" in told
+
+
+def test_empty_entries_are_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked."""
+    told = chatted(monkeypatch, "", "   ", "/retry")
+    assert "No turn is open" in told
+
+
+def test_a_gateway_that_is_away_leaves_the_turn_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the chat goes on."""
+    told = chatted(monkeypatch, "Hello", "/undo", "/undo")
+    assert "No gateway was reached" in told
+    assert "/retry goes on" in told
+    assert "0 messages are left" in told
+    assert "Nothing was said yet" in told
