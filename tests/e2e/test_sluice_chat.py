@@ -136,13 +136,20 @@ async def test_calls_ask_for_their_results(
 async def test_a_wrong_call_is_answered_with_what_is_wrong(
     server: RunningServer, upstream: Upstream, tmp_path: Path
 ) -> None:
-    """Enter alone tells the model how its arguments break the schema."""
-    upstream.reply(called("Paris", name="town"), answer("Sorry."))
+    """Enter alone tells the model how its arguments break the schema, or that they are no JSON."""
+    broken = tool_call(0, id="c9", name="get_weather", arguments='{"ci')
+    upstream.reply(
+        called("Paris", name="town"),
+        sse(role(), broken, finish("tool_calls"), usage(20, 9), DONE),
+        answer("Sorry."),
+    )
     with terminal(*chat(server, "--tools", tools_file(tmp_path)), columns=120) as screen:
         await typed(screen, "Weather?", "Enter tells the model what is wrong")
+        await typed(screen, "", 'Result of get_weather({"ci)')
         await typed(screen, "", "Sorry.")
         assert await left(screen) == 0
-    assert "do not match the schema" in asked(upstream)[-1][1]
+    assert "do not match the schema" in asked(upstream, 1)[-1][1]
+    assert "are not valid JSON" in asked(upstream)[-1][1]
 
 
 async def test_results_can_be_piped(

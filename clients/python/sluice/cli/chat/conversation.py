@@ -11,7 +11,6 @@ from google.protobuf import json_format
 from sluice.answers import Answer
 from sluice.messages import system as system_message
 from sluice.messages import user
-from sluice.tools import replayed
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 
 _GOES_ON = (event_pb2.FINISH_REASON_TOOL_CALLS, event_pb2.FINISH_REASON_PAUSED)
@@ -58,7 +57,7 @@ class Conversation:
 
     def add(self, answer: Answer) -> None:
         """Take the answer as it has to be sent back, provider state included."""
-        self.request.messages.append(replayed(answer.message))
+        self.request.messages.append(answer.message)
         self.is_open = answer.finish_reason in _GOES_ON and (
             answer.finish_reason == event_pb2.FINISH_REASON_PAUSED or bool(answer.tool_calls)
         )
