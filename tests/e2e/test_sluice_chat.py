@@ -294,6 +294,14 @@ async def test_sigterm_ends_it_in_the_midst_of_an_answer(
     assert "Traceback" not in screen.text
 
 
+async def test_what_is_no_text_is_wrong_use(server: RunningServer, upstream: Upstream) -> None:
+    """It is told, and nothing is sent."""
+    code, out, errors = await sluice(*chat(server), stdin="\udcff\n")
+    assert (code, out) == (2, "")
+    assert "no text" in errors
+    assert not upstream.requests
+
+
 async def test_a_failure_in_a_pipe_ends_it(server: RunningServer, upstream: Upstream) -> None:
     """Nobody is there to decide; the exit code is the failure's."""
     upstream.reply(answer("Hi"), failure(401))

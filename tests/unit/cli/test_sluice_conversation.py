@@ -63,6 +63,14 @@ def test_a_turn_is_open_until_the_model_is_done(talk: Conversation) -> None:
     assert opened == [False, True, True, True, True, False]
 
 
+def test_a_call_wants_a_result_whyever_the_answer_ended(talk: Conversation) -> None:
+    """It is refused without one on the next turn."""
+    talk.ask("look")
+    talk.add(answered(call("a"), reason=event_pb2.FINISH_REASON_MAX_TOKENS))
+    assert talk.is_open
+    assert [it.id for it in talk.unanswered] == ["a"]
+
+
 def test_asking_drops_what_is_open(talk: Conversation) -> None:
     """The question, the calls and the results of a turn that did not end."""
     talk.ask("one")

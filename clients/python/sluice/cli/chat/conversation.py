@@ -13,8 +13,6 @@ from sluice.messages import system as system_message
 from sluice.messages import user
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 
-_GOES_ON = (event_pb2.FINISH_REASON_TOOL_CALLS, event_pb2.FINISH_REASON_PAUSED)
-
 
 class Conversation:
     """What was said, and what the next turn is asked with."""
@@ -58,8 +56,9 @@ class Conversation:
     def add(self, answer: Answer) -> None:
         """Take the answer as it has to be sent back, provider state included."""
         self.request.messages.append(answer.message)
-        self.is_open = answer.finish_reason in _GOES_ON and (
-            answer.finish_reason == event_pb2.FINISH_REASON_PAUSED or bool(answer.tool_calls)
+        # Of an answer that was cut, too: a call without a result is refused on the next turn.
+        self.is_open = bool(answer.tool_calls) or (
+            answer.finish_reason == event_pb2.FINISH_REASON_PAUSED
         )
 
     def add_results(self, results: list[content_pb2.Part]) -> None:

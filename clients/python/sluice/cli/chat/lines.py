@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable
 
+import click
+
 _FENCE = '"""'
 
 
@@ -25,6 +27,7 @@ class Lines:
 
         Raises:
             EOFError: there is none; what was begun is dropped.
+            click.UsageError: it is no text.
             KeyboardInterrupt: Ctrl+C.
         """
         line = self._line(prompt)
@@ -45,8 +48,14 @@ class Lines:
         return "\n".join(lines).strip("\n")
 
     def _line(self, prompt: str) -> str:
-        if self.is_terminal:
-            return input(prompt)
+        try:
+            line = input(prompt) if self.is_terminal else self._piped()
+            line.encode()  # what a terminal of another encoding let through fails here
+        except UnicodeError:
+            raise click.UsageError("That is no text in UTF-8.") from None
+        return line
+
+    def _piped(self) -> str:
         line = sys.stdin.readline()
         if not line:
             raise EOFError
