@@ -98,6 +98,16 @@ async def test_entries_of_several_lines(server: RunningServer, upstream: Upstrea
     assert said == ["one\ntwo", "three \\\n/four", "/help"]
 
 
+async def test_pasted_lines_are_one_entry(server: RunningServer, upstream: Upstream) -> None:
+    """A line break that is pasted sends nothing; Enter does."""
+    upstream.reply(answer("Hi"))
+    with terminal(*chat(server)) as screen:
+        await typed(screen, "\x1b[200~one\rtwo\x1b[201~", "Hi\n[up")
+        assert await left(screen) == 0
+    assert asked(upstream) == [("user", "one\ntwo")]
+    assert screen.raw.rfind(b"\x1b[?2004l") > screen.raw.rfind(b"\x1b[?2004h")
+
+
 async def test_lines_are_edited_and_remembered(server: RunningServer, upstream: Upstream) -> None:
     """Arrow up brings the last entry back, and Tab completes commands."""
     upstream.answer(answer("Hi"))

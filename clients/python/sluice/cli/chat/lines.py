@@ -11,9 +11,9 @@ _FENCE = '"""'
 class Lines:
     """Reads entries; an entry is a line, or several.
 
-    A line that ends with a backslash goes on in the next one, and what stands between two
-    lines with three quotes is one entry as it is. The history is this chat's alone: what
-    people ask is nobody's business on a disk.
+    A line that ends with a backslash goes on in the next one; what stands between two lines
+    with three quotes, or is pasted in one go, is one entry as it is. The history is this
+    chat's alone: what people ask is nobody's business on a disk.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -73,6 +73,8 @@ def _edit(words: list[str]) -> None:
         matches = [] if readline.get_begidx() else [it for it in words if it.startswith(begun)]
         return matches[number] if number < len(matches) else None
 
+    # So that lines that are pasted together are one entry; Python switches it off.
+    readline.parse_and_bind("set enable-bracketed-paste on")
     readline.set_completer_delims(" \t\n")
     readline.set_completer(complete)
     is_libedit = "libedit" in (readline.__doc__ or "")  # as on macOS
