@@ -11,9 +11,9 @@ TOOLS := .tools
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-# What the working tree's contract is compared with: the main branch.
-BREAKING_BASE ?= $(shell for ref in origin/main main; do \
-	git rev-parse --quiet --verify "$$ref" >/dev/null 2>&1 && echo $$ref && break; done)
+# Commits with whose contract the working tree's is compared, beside the last
+# release's; empty means where it left the main branch.
+BREAKING_BASE ?=
 
 GRPCURL_VERSION      := v1.9.4
 HEALTH_PROBE_VERSION := v0.4.61
@@ -108,10 +108,11 @@ pictures: $(DEV) chromium ## Take the pictures of the status page anew, which ta
 	@mkdir -p docs/images
 	$(BIN)/python -m tests.pictures docs/images
 
-docs: $(RUNTIME) ## Write docs/reference from the code
+docs: $(DEV) ## Write docs/reference from the code and the contract
 	$(BIN)/python -m sluice_server.config.reference docs/reference
 	$(BIN)/python -m sluice_server.providers.table docs/reference
 	$(BIN)/python -m sluice_server.telemetry.reference docs/reference
+	$(BIN)/python -m tests.reference docs/reference
 
 dashboards: $(RUNTIME) ## Write deploy/grafana/dashboards from their generator
 	$(BIN)/python -m deploy.grafana.generator
@@ -130,7 +131,7 @@ layers: $(DEV) ## Check who imports whom
 
 # Stubs are generated elsewhere, so that the check says the same whether or not
 # the tree is committed.
-proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compatibility with main
+proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compatibility
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	@set -e; out=`mktemp -d`; trap 'rm -rf "$$out"' EXIT; \
@@ -139,20 +140,15 @@ proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compat
 		diff -r -u -x __init__.py -x __pycache__ "$$folder" "$$out/$$folder" || \
 			{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }; \
 	done
-	@set -e; base='$(BREAKING_BASE)'; \
-	if [ -z "$$base" ] || ! git cat-file -e "$$base:proto" 2>/dev/null; then \
-		echo 'No earlier contract, so nothing can be broken.'; exit 0; fi; \
-	old=`mktemp -d`; trap 'rm -rf "$$old"' EXIT; \
-	git archive "$$base" proto buf.yaml | tar -x -C "$$old"; \
-	$(BIN)/buf breaking --against "$$old"; \
-	echo "The contract is compatible with $$base."
+	@sh tests/contract/breaking.sh $(BIN)/buf $(BREAKING_BASE)
 
-docs-check: $(RUNTIME) ## Check that docs/reference is what the code gives
+docs-check: $(DEV) ## Check that docs/reference is what the code and the contract give
 	@set -e; copy=`mktemp -d`; trap 'rm -rf "$$copy"' EXIT; \
 	$(BIN)/python -m sluice_server.config.reference "$$copy"; \
 	$(BIN)/python -m sluice_server.providers.table "$$copy"; \
 	$(BIN)/python -m sluice_server.telemetry.reference "$$copy"; \
 	$(BIN)/python -m tests.faults.page "$$copy"; \
+	$(BIN)/python -m tests.reference "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 

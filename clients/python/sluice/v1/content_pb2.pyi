@@ -383,9 +383,9 @@ class ToolChoice(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DISABLE_PARALLEL_FIELD_NUMBER: _builtins.int
     mode: Global___ToolMode.ValueType
-    """A general mode."""
+    """A general rule."""
     name: _builtins.str
-    """Must call this function."""
+    """The model must call this function."""
     disable_parallel: _builtins.bool
     """Optional. At most one call per turn."""
     def __init__(

@@ -590,9 +590,9 @@ class Completed(_message.Message):
     def message(self) -> _content_pb2.Message:
         """Output only. The whole answer, ready to be appended to the conversation,
         provider state included, and reasoning that the provider wants back even
-        where the caller did not ask to see it. Absent in STREAM delivery when it is larger than
-        the server's bound (default 2 MiB), since clients limit message sizes and
-        the deltas held it all.
+        where the caller did not ask to see it. Absent in STREAM delivery when it is
+        larger than the server's bound (default 2 MiB), since clients limit message
+        sizes and the deltas held it all.
         """
 
     @_builtins.property

@@ -147,7 +147,7 @@ class GenerateRequest(_message.Message):
     """
     end_user: _builtins.str
     """Optional. Stable pseudonym of the end user, passed to providers that take
-    one. Never a name or an address.
+    one; at most 128 characters. Never a name or an address.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Message]:
@@ -175,7 +175,9 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Optional. Labels for cost attribution; keys and values are bounded."""
+        """Optional. Labels for cost attribution; at most 16, keys
+        [a-z0-9_.-]{1,63}, values of at most 256 characters.
+        """
 
     @_builtins.property
     def provider_options(self) -> _containers.MessageMap[_builtins.str, _struct_pb2.Struct]:
@@ -228,17 +230,19 @@ class GenerationOptions(_message.Message):
     max_output_tokens: _builtins.int
     """Optional. Upper bound on output tokens, reasoning included; [1, inf)."""
     temperature: _builtins.float
-    """Optional. [0, 2]."""
+    """Optional. How freely less likely tokens are chosen; [0, 2]."""
     top_p: _builtins.float
-    """Optional. (0, 1]."""
+    """Optional. Choose among the likeliest tokens that make up this share of the
+    probability; (0, 1].
+    """
     top_k: _builtins.int
-    """Optional. [1, inf)."""
+    """Optional. Choose among this many of the likeliest tokens; [1, inf)."""
     seed: _builtins.int
     """Optional. Best-effort determinism."""
     presence_penalty: _builtins.float
-    """Optional. [-2, 2]."""
+    """Optional. Makes tokens that already occurred less likely; [-2, 2]."""
     frequency_penalty: _builtins.float
-    """Optional. [-2, 2]."""
+    """Optional. Makes them less likely the more often they occurred; [-2, 2]."""
     top_logprobs: _builtins.int
     """Optional. Alternatives per token, [0, 20]; absent means no log-probs."""
     @_builtins.property

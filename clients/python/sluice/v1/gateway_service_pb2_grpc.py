@@ -29,10 +29,15 @@ class GatewayServiceStub:
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     def __init__(self, channel):
@@ -67,10 +72,15 @@ class GatewayServiceServicer:
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     def Generate(self, request, context):
@@ -103,8 +113,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMetrics(self, request, context):
-        """GetMetrics returns counters, latencies and health per provider, per
-        credential and per model.
+        """GetMetrics returns counters, latencies and health of the replica that
+        answers: in all, per provider, credential, model, caller and label.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,10 +155,15 @@ class GatewayService:
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     @staticmethod

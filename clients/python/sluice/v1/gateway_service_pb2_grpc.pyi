@@ -30,10 +30,15 @@ class GatewayServiceStub:
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     @_typing.overload
@@ -58,8 +63,8 @@ class GatewayServiceStub:
     a given size would have to wait. Costs no upstream call.
     """
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetMetricsRequest, _gateway_service_pb2.GetMetricsResponse]
-    """GetMetrics returns counters, latencies and health per provider, per
-    credential and per model.
+    """GetMetrics returns counters, latencies and health of the replica that
+    answers: in all, per provider, credential, model, caller and label.
     """
 
 @_typing.type_check_only
@@ -67,10 +72,15 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -92,18 +102,23 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     a given size would have to wait. Costs no upstream call.
     """
     GetMetrics: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetMetricsRequest, _gateway_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
-    """GetMetrics returns counters, latencies and health per provider, per
-    credential and per model.
+    """GetMetrics returns counters, latencies and health of the replica that
+    answers: in all, per provider, credential, model, caller and label.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GatewayService is everything a caller needs. Health and reflection are the
     standard gRPC services beside it.
 
+    Calls may carry metadata: "authorization" with "Bearer TOKEN", where the
+    server has callers; "sluice-priority" with "low", for calls that give way to
+    others; "sluice-provider-key" with an upstream key of the caller's own, where
+    that is allowed; and W3C "traceparent".
+
     Every failure is a non-OK status whose details carry google.rpc.ErrorInfo
     (reason: a value of ErrorReason, domain: "sluice.v1") and, where they apply,
-    RetryInfo, QuotaFailure, BadRequest and RequestInfo. No response message has
-    an error field.
+    RetryInfo, QuotaFailure and BadRequest, and always RequestInfo with the
+    generation id. No response message has an error field.
     """
 
     @_abc_1.abstractmethod
@@ -147,8 +162,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.GetMetricsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.GetMetricsResponse, _abc.Awaitable[_gateway_service_pb2.GetMetricsResponse]]:
-        """GetMetrics returns counters, latencies and health per provider, per
-        credential and per model.
+        """GetMetrics returns counters, latencies and health of the replica that
+        answers: in all, per provider, credential, model, caller and label.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,66 @@
+package sluice
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// TLS says whom to trust and who the client is. All of it is optional; the zero
+// value trusts the authorities of the system. Printed or encoded as text or JSON it
+// is a fixed word, so that the key stays where it is.
+type TLS struct {
+	// CA holds the authorities to trust, in PEM; empty means the system's.
+	CA []byte
+	// Cert is the client's certificate with its chain, in PEM, for mutual TLS.
+	Cert []byte
+	// Key is the private key of Cert, in PEM.
+	Key []byte
+}
+
+const hidden = "sluice.TLS{hidden}"
+
+// Format prints a fixed word, whatever the verb: [fmt.Stringer] alone would not do
+// for %d or %#v.
+func (TLS) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, hidden) // a fmt.State does not fail
+}
+
+// MarshalText returns a fixed word, also for JSON and structured logs.
+func (TLS) MarshalText() ([]byte, error) {
+	return []byte(hidden), nil
+}
+
+func (t TLS) config() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(t.CA) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(t.CA) {
+			return nil, errors.New("sluice: there is no certificate in TLS.CA")
+		}
+	}
+	if len(t.Cert) > 0 || len(t.Key) > 0 {
+		pair, err := tls.X509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("sluice: TLS.Cert and TLS.Key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// bearer gives the token to gRPC's library, once per call. It is a function because
+// fmt may look into a connection and whatever is in it, without asking for a Format
+// or String, but not into a function.
+type bearer func() string
+
+func newBearer(token string) bearer { return func() string { return token } }
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + b()}, nil
+}
+
+func (bearer) RequireTransportSecurity() bool { return false }

@@ -1,0 +1,158 @@
+package dev.sluice.client;
+
+import com.google.gson.Gson;
+import com.google.gson.reflect.TypeToken;
+import dev.sluice.v1.GenerateRequest;
+import io.grpc.Channel;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.ManagedChannelRegistry;
+import io.grpc.Metadata;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What the calls of a client share: the channel, set up as it should be, and the functions' pool.
+ */
+final class Connection implements AutoCloseable {
+  /**
+   * Silence on a connection with calls on it after which the server is pinged: proxies commonly cut
+   * a connection after 60 silent seconds, and servers refuse pings more often than every 10.
+   */
+  private static final int KEEPALIVE_SECONDS = 30;
+
+  /** How long the answer to such a ping may take before the connection counts as lost. */
+  private static final int KEEPALIVE_TIMEOUT_SECONDS = 20;
+
+  /** What a server with default settings sends at most; the default of 4 MiB is less. */
+  private static final int MAX_ANSWER_BYTES = 33 << 20;
+
+  /** Largest request that can be sent again; a server with default settings takes no larger one. */
+  private static final long MAX_RETRIED_REQUEST_BYTES = 32L << 20;
+
+  /** Requests of all calls together that can be sent again. */
+  private static final long MAX_RETRIED_BYTES = 128L << 20;
+
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+
+  private final String address;
+  private final ManagedChannel managed;
+  private final Channel channel;
+  private final Executor functionExecutor;
+  private final ExecutorService ownPool;
+
+  private Connection(String address, ManagedChannel managed, ConnectOptions options) {
+    this.address = address;
+    this.managed = managed;
+    this.channel = options.token().map(token -> withToken(managed, token)).orElse(managed);
+    this.ownPool = options.functionExecutor().isPresent() ? null : newPool();
+    this.functionExecutor = options.functionExecutor().orElse(ownPool);
+  }
+
+  static Connection open(String address, ConnectOptions options) {
+    ChannelCredentials credentials =
+        options.tls().map(Tls::credentials).orElseGet(InsecureChannelCredentials::create);
+    try {
+      return over(address, Grpc.newChannelBuilder(address, credentials), options);
+    } catch (ManagedChannelRegistry.ProviderNotFoundException refused) {
+      // gRPC asked each of its transports, and none could do with what was given.
+      throw new IllegalArgumentException("cannot connect to " + address, refused);
+    }
+  }
+
+  /** Opens a channel that others began to describe. */
+  static Connection over(String address, ManagedChannelBuilder<?> builder, ConnectOptions options) {
+    builder
+        .userAgent("sluice-java/" + version())
+        .defaultServiceConfig(serviceConfig())
+        .enableRetry()
+        .perRpcBufferLimit(MAX_RETRIED_REQUEST_BYTES)
+        .retryBufferSize(MAX_RETRIED_BYTES)
+        .maxInboundMessageSize(MAX_ANSWER_BYTES)
+        .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
+        .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+        .keepAliveWithoutCalls(false);
+    options.channel().accept(builder);
+    return new Connection(address, builder.build(), options);
+  }
+
+  String address() {
+    return address;
+  }
+
+  Channel channel() {
+    return channel;
+  }
+
+  Executor functionExecutor() {
+    return functionExecutor;
+  }
+
+  @Override
+  public void close() {
+    managed.shutdownNow();
+    if (ownPool != null) {
+      ownPool.shutdownNow();
+    }
+  }
+
+  private static Channel withToken(Channel channel, String token) {
+    Metadata headers = new Metadata();
+    headers.put(AUTHORIZATION, "Bearer " + token);
+    return ClientInterceptors.intercept(
+        channel, MetadataUtils.newAttachHeadersInterceptor(headers));
+  }
+
+  /** Starts a thread for each function that finds none idle, since functions wait for others. */
+  private static ExecutorService newPool() {
+    return Executors.newCachedThreadPool(
+        task -> {
+          Thread thread = new Thread(task, "sluice-function");
+          thread.setDaemon(true);
+          return thread;
+        });
+  }
+
+  /** Gson gives what gRPC wants, all numbers as Double, and is on its class path anyway. */
+  private static Map<String, ?> serviceConfig() {
+    try (Reader reader = resource(GenerateRequest.class, "service_config.json")) {
+      return new Gson().fromJson(reader, new TypeToken<Map<String, Object>>() {});
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
+  }
+
+  private static String version() {
+    try (Reader reader = resource(Connection.class, "version.properties")) {
+      Properties properties = new Properties();
+      properties.load(reader);
+      return properties.getProperty("version");
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
+  }
+
+  private static Reader resource(Class<?> beside, String name) {
+    InputStream stream = beside.getResourceAsStream(name);
+    if (stream == null) {
+      throw new IllegalStateException(name + " is missing beside " + beside.getName());
+    }
+    return new InputStreamReader(stream, StandardCharsets.UTF_8);
+  }
+}

@@ -1,0 +1,196 @@
+//! A turn as a stream: of events, or of its text alone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::{fmt, vec};
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::Stream as _;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Streaming;
+
+use crate::answer::{Answer, Assembly};
+use crate::call::{Again, Caller, deadline_exceeded};
+use crate::client::gateway;
+use crate::error::Error;
+use crate::v1::{Event, GenerateRequest, GenerateResponse, event};
+
+/// The events of a turn.
+///
+/// It is a [`futures_core::Stream`] as well, for those who have `futures` at hand. The
+/// call begins when it is first read, and goes on as fast as it is read; to drop the
+/// stream cancels the call. It ends after `Completed`; every other end is an [`Error`],
+/// after which nothing comes any more.
+#[must_use = "a turn begins when its stream is read"]
+pub struct Stream {
+    state: State,
+    deadline: Option<Instant>,
+    /// Events of the last message that were not taken yet.
+    events: vec::IntoIter<Event>,
+    generation_id: String,
+    is_completed: bool,
+}
+
+enum State {
+    Starting(BoxFuture<'static, Result<Opened, Error>>),
+    Reading(Box<Streaming<GenerateResponse>>, Option<Pin<Box<Sleep>>>),
+    Ended,
+}
+
+/// A call of which the first message is there. Until then it may be tried again.
+struct Opened {
+    first: Option<GenerateResponse>,
+    rest: Streaming<GenerateResponse>,
+}
+
+impl Stream {
+    pub(crate) fn start(
+        caller: Arc<Caller>,
+        request: GenerateRequest,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let opened = caller.call(
+            request,
+            deadline,
+            Again::Policy,
+            async |channel, request| {
+                let mut rest = gateway(channel).generate(request).await?.into_inner();
+                let first = rest.message().await?;
+                Ok(Opened { first, rest })
+            },
+        );
+        Self {
+            state: State::Starting(Box::pin(opened)),
+            deadline,
+            events: vec::IntoIter::default(),
+            generation_id: String::new(),
+            is_completed: false,
+        }
+    }
+
+    /// Returns the next event; `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Returns only the text as it comes, a refusal's words as well.
+    pub fn text(self) -> TextStream {
+        TextStream(self)
+    }
+
+    /// Reads to the end and returns the whole answer.
+    pub async fn collect(mut self) -> Result<Answer, Error> {
+        let mut assembly = Assembly::default();
+        while let Some(event) = self.next().await {
+            assembly.add(&event?);
+        }
+        assembly
+            .answer()
+            .ok_or_else(|| Error::truncated(&self.generation_id))
+    }
+
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<GenerateResponse>, Error>> {
+        match &mut self.state {
+            State::Starting(opened) => {
+                let Opened { first, rest } = ready!(opened.as_mut().poll(cx))?;
+                let sleep = self
+                    .deadline
+                    .map(|deadline| Box::pin(sleep_until(deadline)));
+                self.state = State::Reading(Box::new(rest), sleep);
+                Poll::Ready(Ok(first))
+            }
+            State::Reading(rest, sleep) => {
+                if let Some(sleep) = sleep
+                    && sleep.as_mut().poll(cx).is_ready()
+                {
+                    return Poll::Ready(Err(deadline_exceeded()));
+                }
+                let message = ready!(Pin::new(rest.as_mut()).poll_next(cx));
+                Poll::Ready(message.transpose().map_err(Error::from))
+            }
+            State::Ended => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn keep(&mut self, kind: &event::Kind) {
+        match kind {
+            event::Kind::Started(started) => {
+                self.generation_id.clone_from(&started.generation_id);
+            }
+            event::Kind::Completed(_) => self.is_completed = true,
+            _ => {}
+        }
+    }
+}
+
+impl futures_core::Stream for Stream {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            for event in this.events.by_ref() {
+                // A kind that this contract does not know arrives as none.
+                if let Some(kind) = &event.kind {
+                    this.keep(kind);
+                    return Poll::Ready(Some(Ok(event)));
+                }
+            }
+            if matches!(this.state, State::Ended) {
+                return Poll::Ready(None);
+            }
+            let error = match ready!(this.poll_message(cx)) {
+                Ok(Some(message)) => {
+                    this.events = message.events.into_iter();
+                    continue;
+                }
+                Ok(None) if this.is_completed => None,
+                Ok(None) => Some(Error::truncated(&this.generation_id)),
+                Err(error) => Some(error),
+            };
+            this.state = State::Ended;
+            return Poll::Ready(error.map(Err));
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("generation_id", &self.generation_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The text of a turn as it comes; see [`Stream`] for how it ends.
+#[derive(Debug)]
+#[must_use = "a turn begins when its stream is read"]
+pub struct TextStream(Stream);
+
+impl TextStream {
+    /// Returns the next piece of text; `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl futures_core::Stream for TextStream {
+    type Item = Result<String, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let event = match ready!(Pin::new(&mut self.0).poll_next(cx)) {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            };
+            if let Some(event::Kind::TextDelta(delta)) = event.kind {
+                return Poll::Ready(Some(Ok(delta.text)));
+            }
+        }
+    }
+}

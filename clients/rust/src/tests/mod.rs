@@ -1,0 +1,11 @@
+//! What the conformance run cannot see.
+
+mod answers;
+mod connections;
+mod errors;
+mod gateway;
+mod retries;
+mod runs;
+mod secrets;
+mod streams;
+mod tries;

@@ -1,0 +1,90 @@
+import { fromBinary, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { anyUnpack, durationMs, type Any } from "@bufbuild/protobuf/wkt";
+import type { Metadata } from "@grpc/grpc-js";
+
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from "./gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "./gen/google/rpc/status_pb.js";
+
+/** A field of the request and what is wrong with it. */
+export interface FieldViolation {
+  field: string;
+  description: string;
+}
+
+/** A limit and why it has no room. */
+export interface QuotaViolation {
+  subject: string;
+  description: string;
+}
+
+/** What the gateway tells of an error beside its status. */
+export interface ErrorDetails {
+  /**
+   * Name of an `ErrorReason` without its prefix, as the gateway sent it; it may be one that this
+   * version does not know. Empty when no gateway spoke, such as at an unreachable address.
+   */
+  readonly reason: string;
+  /** Milliseconds after which another try is worth it; undefined when none were told. */
+  readonly retryDelayMs: number | undefined;
+  /** Where the request breaks the contract. */
+  readonly violations: readonly FieldViolation[];
+  /** Limits that have no room. */
+  readonly quotaViolations: readonly QuotaViolation[];
+  /** `provider`, `model`, `http_status` and what else the gateway knows. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Id of the turn at the gateway, to be quoted in support requests; empty when unknown. */
+  readonly generationId: string;
+}
+
+const TRAILER = "grpc-status-details-bin";
+const DOMAIN = "sluice.v1";
+
+/**
+ * Reads the details in the trailers of a failed call.
+ *
+ * What cannot be read counts as absent: it is not the gateway's, and the status, which says what
+ * happened, must reach the caller all the same.
+ */
+export function readDetails(trailers: Metadata): Partial<ErrorDetails> {
+  const [trailer] = trailers.get(TRAILER);
+  if (!(trailer instanceof Uint8Array)) return {};
+  try {
+    return parse(trailer);
+  } catch {
+    return {};
+  }
+}
+
+function parse(trailer: Uint8Array): Partial<ErrorDetails> {
+  const { details } = fromBinary(StatusSchema, trailer);
+  // Whatever stands between may have reasons of its own.
+  const info = unpack(details, ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
+  const retryDelay = unpack(details, RetryInfoSchema)[0]?.retryDelay;
+  return {
+    reason: info?.reason ?? "",
+    retryDelayMs: retryDelay && durationMs(retryDelay),
+    violations: unpack(details, BadRequestSchema)
+      .flatMap(({ fieldViolations }) => fieldViolations)
+      .map(({ field, description }) => ({ field, description })),
+    quotaViolations: unpack(details, QuotaFailureSchema)
+      .flatMap(({ violations }) => violations)
+      .map(({ subject, description }) => ({ subject, description })),
+    metadata: info?.metadata ?? {},
+    generationId: unpack(details, RequestInfoSchema)[0]?.requestId ?? "",
+  };
+}
+
+function unpack<Schema extends DescMessage>(
+  details: readonly Any[],
+  schema: Schema,
+): MessageShape<Schema>[] {
+  return details
+    .map((detail) => anyUnpack(detail, schema))
+    .filter((detail) => detail !== undefined);
+}

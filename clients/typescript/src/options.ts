@@ -1,0 +1,79 @@
+/** How a client is set up. The guide for clients has all values and their reasons. */
+
+import { credentials, type ChannelCredentials, type ChannelOptions, Metadata } from "@grpc/grpc-js";
+
+import { serviceConfig } from "./gen/sluice/v1/service_config.js";
+import { version } from "./version.js";
+
+/** Certificates and keys as PEM. */
+export interface TlsOptions {
+  /** Authorities to trust; without it those that Node trusts. */
+  ca?: string | Uint8Array | undefined;
+  /** The client's certificate chain, for mutual TLS; together with `key`. */
+  cert?: string | Uint8Array | undefined;
+  /** The private key of `cert`. */
+  key?: string | Uint8Array | undefined;
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** Sent as `authorization: Bearer …` with every call. */
+  token?: string | undefined;
+  /** Speak TLS; `{}` with Node's authorities. Without it the client speaks plaintext. */
+  tls?: TlsOptions | undefined;
+  /** Options of the gRPC channel, which go before those that the client sets itself. */
+  channelOptions?: ChannelOptions | undefined;
+}
+
+/** Options of a call. */
+export interface CallOptions {
+  /** Cancels the call; what waits for it is rejected with CANCELLED, the signal's reason as its cause. */
+  signal?: AbortSignal | undefined;
+  /** Deadline of the call in milliseconds from now, over all its tries. There is none by default. */
+  timeoutMs?: number | undefined;
+}
+
+const MIB = 1024 * 1024;
+
+/** The options of the channel: those of all clients, below the caller's own. */
+export function channelOptions(own: ChannelOptions = {}): ChannelOptions {
+  return {
+    "grpc.service_config": JSON.stringify(serviceConfig),
+    "grpc.primary_user_agent": `sluice-typescript/${version}`,
+    // Silence on a connection with calls on it after which the server is pinged, and how long its
+    // answer may take.
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 20_000,
+    "grpc.keepalive_permit_without_calls": 0,
+    // The largest answer of a server with default settings.
+    "grpc.max_receive_message_length": 33 * MIB,
+    // Requests are kept until their first output, so that they can be sent again: of one call as
+    // much as a server with default settings takes, of all calls four times that.
+    "grpc.per_rpc_retry_buffer_size": 32 * MIB,
+    "grpc.retry_buffer_size": 128 * MIB,
+    ...own,
+  };
+}
+
+/** The credentials of the channel. */
+export function channelCredentials(tls: TlsOptions | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert));
+}
+
+/** The metadata of every call. */
+export function callMetadata(token: string | undefined): Metadata {
+  const metadata = new Metadata();
+  if (token !== undefined) {
+    // The library's own complaint would show the token.
+    if (!/^[\x21-\x7e]+$/.test(token)) {
+      throw new TypeError("The token is empty, or has characters that a header cannot carry.");
+    }
+    metadata.set("authorization", `Bearer ${token}`);
+  }
+  return metadata;
+}
+
+function bytes(pem: string | Uint8Array | undefined): Buffer | null {
+  return pem === undefined ? null : Buffer.from(pem);
+}

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { getEventListeners, once } from "node:events";
+import { test } from "node:test";
+
+import { prompt, SluiceError } from "@sluice/client";
+
+import { started, textDelta } from "./support/events.js";
+import { clientOf, send, type GenerateCall, type Handlers } from "./support/gateway.js";
+
+const request = prompt("up/m", "Hi");
+
+/** A gateway that begins to speak and then waits, and how it learns that it was left. */
+function waiting(): { handlers: Handlers; left: Promise<unknown> } {
+  let learn!: (left: Promise<unknown>) => void;
+  const left = new Promise<unknown>((resolve) => (learn = resolve));
+  const generate = (call: GenerateCall): void => {
+    learn(once(call, "cancelled"));
+    send(call, started(), textDelta("Riv"), textDelta("ers"));
+  };
+  return { handlers: { generate }, left };
+}
+
+function isCancelled(cause: unknown): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof SluiceError);
+    assert.equal(error.status, "CANCELLED");
+    assert.equal(error.cause, cause);
+    return true;
+  };
+}
+
+test("breaking out of a stream cancels the call", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  for await (const { kind } of client.generate(request)) {
+    if (kind.case === "textDelta") break;
+  }
+  await left;
+});
+
+test("so does leaving its text", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  for await (const piece of client.generate(request).text()) {
+    assert.equal(piece, "Riv");
+    break;
+  }
+  await left;
+});
+
+test("an aborted signal ends the reading with its reason, before what is left to read", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  const reason = new Error("Enough.");
+  const stop = new AbortController();
+  const seen: (string | undefined)[] = [];
+  await assert.rejects(async () => {
+    for await (const { kind } of client.generate(request, { signal: stop.signal })) {
+      seen.push(kind.case);
+      if (kind.case === "textDelta") stop.abort(reason);
+    }
+  }, isCancelled(reason));
+  assert.deepEqual(seen, ["started", "textDelta"]);
+  await left;
+});
+
+test("cancel wakes a reader who waits", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  const stream = client.generate(request);
+  const events = stream[Symbol.asyncIterator]();
+  for (let read = 0; read < 3; read += 1) await events.next();
+  const next = events.next();
+  stream.cancel();
+  await assert.rejects(next, isCancelled(undefined));
+  await left;
+});
+
+test("a signal that is aborted already lets nothing begin", async (t) => {
+  let calls = 0;
+  const client = await clientOf(t, {
+    generate(call) {
+      calls += 1;
+      call.end();
+    },
+    listModels(_, callback) {
+      calls += 1;
+      callback(null, null);
+    },
+  });
+  const signal = AbortSignal.abort("no");
+  await assert.rejects(client.collect(request, { signal }), isCancelled("no"));
+  await assert.rejects(client.listModels({}, { signal }), isCancelled("no"));
+  assert.equal(calls, 0);
+});
+
+test("a deadline is kept by the client itself", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  await assert.rejects(
+    client.collect(request, { timeoutMs: 100 }),
+    (error: unknown) => error instanceof SluiceError && error.status === "DEADLINE_EXCEEDED",
+  );
+  await left;
+});
+
+test("a call that is over leaves no listener with the signal", async (t) => {
+  const { handlers } = waiting();
+  const client = await clientOf(t, handlers);
+  const { signal } = new AbortController();
+  await assert.rejects(client.collect(request, { signal, timeoutMs: 100 }), SluiceError);
+  await assert.rejects(client.listModels({}, { signal }), SluiceError);
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
+});

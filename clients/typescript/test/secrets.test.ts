@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+
+import { connect, prompt, SluiceError } from "@sluice/client";
+
+import { said, started } from "./support/events.js";
+import { clientOf, fail, send } from "./support/gateway.js";
+
+const token = "token-that-nobody-may-see";
+const key = "-----BEGIN PRIVATE KEY-----\nprivatebytes\n-----END PRIVATE KEY-----\n";
+
+function shown(value: unknown): string {
+  const everything = inspect(value, { depth: Infinity, showHidden: true, getters: true });
+  return `${everything}\n${JSON.stringify(value)}\n${String(value)}`;
+}
+
+test("a client, its streams and its errors show no token", async (t) => {
+  const client = await clientOf(
+    t,
+    {
+      generate(call) {
+        if (call.request.model === "bad") fail(call, 7, "No.");
+        else {
+          send(call, started(), said("Hi"));
+          call.end();
+        }
+      },
+    },
+    { token },
+  );
+  const stream = client.generate(prompt("good", "Hi"));
+  const run = client.runTools(prompt("good", "Hi"), []);
+  const answer = await stream.collect();
+  await run.collect();
+  const error = await client.collect(prompt("bad", "Hi")).catch((it: unknown) => it);
+  assert.ok(error instanceof SluiceError);
+  for (const value of [client, stream, run, answer, error, error.stack]) {
+    assert.ok(!shown(value).includes(token));
+  }
+});
+
+test("a token that no header can carry is refused without being shown", () => {
+  for (const unfit of [`${token}\n`, `${token} ü`, ""]) {
+    assert.throws(
+      () => connect("127.0.0.1:1", { token: unfit }),
+      (error: unknown) => error instanceof TypeError && !shown(error).includes(token),
+    );
+  }
+});
+
+test("a key that cannot be read is refused without being shown", () => {
+  assert.throws(
+    () => connect("127.0.0.1:1", { tls: { key, cert: "no certificate" } }),
+    (error: unknown) => error instanceof Error && !shown(error).includes("privatebytes"),
+  );
+});
