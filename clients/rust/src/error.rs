@@ -218,7 +218,8 @@ pub(crate) fn caused_by<E: StdError + 'static>(status: &Status) -> bool {
 /// helps nobody.
 pub(crate) fn with_causes(message: &str, cause: Option<&(dyn StdError + 'static)>) -> String {
     let mut text = message.to_owned();
-    for cause in causes(cause).map(ToString::to_string) {
+    let telling = causes(cause).filter(|cause| !cause.is::<tonic::transport::Error>());
+    for cause in telling.map(ToString::to_string) {
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(": ");

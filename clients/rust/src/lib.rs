@@ -1,4 +1,19 @@
-#![doc = include_str!("../README.md")]
+//! Client of Sluice, a gRPC gateway in front of AI providers.
+//!
+//! A [`Client`] streams turns ([`Client::generate`]), collects whole answers
+//! ([`Client::collect`]) and runs tools ([`Client::run_tools`]); all calls fail with one
+//! [`Error`]. Messages are those of the contract, in [`v1`].
+//!
+//! ```no_run
+//! use sluice_client::{BoxError, Client, Options, prompt};
+//!
+//! # async fn example() -> Result<(), BoxError> {
+//! let client = Client::connect("127.0.0.1:50051", Options::new())?;
+//! let request = prompt("local/smollm2-135m-instruct", "Write one sentence about rivers.");
+//! println!("{}", client.collect(request).await?.text());
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod call;

@@ -4,6 +4,7 @@ mod answers;
 mod connections;
 mod errors;
 mod gateway;
+mod readme;
 mod retries;
 mod runs;
 mod secrets;
