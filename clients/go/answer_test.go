@@ -116,3 +116,23 @@ func TestPartsWithoutStartDoNotBreakTheClient(t *testing.T) {
 		t.Errorf("got %v, %v", answer, err)
 	}
 }
+
+func TestEachTurnOfARunIsPutTogetherAlone(t *testing.T) {
+	turnOf := func(reason sluicev1.FinishReason, words string) turn {
+		return say(started(), openedText(0), text(0, words), finished(0, nil), completed(reason, nil))
+	}
+	g := &gateway{turns: []turn{
+		turnOf(sluicev1.FinishReason_FINISH_REASON_PAUSED, "I will"), turnOf(stop, "be back."),
+	}}
+	run := g.connect(t).RunTools(t.Context(), sluice.Prompt("m", "Hi"), nil)
+
+	last, err := run.Collect()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	answers := run.Answers()
+	if answers[0].Text != "I will" || answers[1].Text != "be back." || last.Text != "be back." {
+		t.Errorf("got %q, %q, at last %q", answers[0].Text, answers[1].Text, last.Text)
+	}
+}

@@ -26,11 +26,11 @@ func (c *Client) String() string { return "sluice.Client(" + c.address + ")" }
 // Close ends the connection and every call on it.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// Generate starts a turn. It returns when the request was handed over to a
-// connection; what went wrong until then is the stream's first error.
+// Generate starts a turn. It returns when a connection has taken the request, or none
+// could be had, which the stream then tells to its reader.
 //
-// The turn holds on to its connection until the stream was read to its end, its
-// loop was left, [Stream.Close] was called or ctx is done.
+// The turn runs until the stream was read to its end, its loop was left,
+// [Stream.Close] was called or ctx is done.
 func (c *Client) Generate(ctx context.Context, request *sluicev1.GenerateRequest) *Stream {
 	return &Stream{source: c.startTurn(ctx, request)}
 }

@@ -83,7 +83,8 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // Connect returns a client of the gateway at address: "host:port", or a target of
 // gRPC's name resolution such as "dns:///sluice.default.svc:50051". A name that
 // resolves to several replicas has calls spread over all of them. Nothing is sent
-// before the first call, so an error is one of the options or of the address's form.
+// before the first call, so an error is one of the options, or of an address that is
+// none; one that cannot be resolved or reached fails the calls.
 func Connect(address string, options ...Option) (*Client, error) {
 	s := settings{
 		transport: insecure.NewCredentials(),

@@ -36,7 +36,7 @@ type Error struct {
 	// Metadata is what else the gateway tells: provider, model, http_status and so on.
 	Metadata map[string]string
 	// GenerationID is the turn's id at the gateway, to be quoted in support requests;
-	// empty when no gateway spoke.
+	// empty when it is not known.
 	GenerationID string
 
 	status *status.Status

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	"go.sluice.dev/sluice"
@@ -25,6 +26,8 @@ type gateway struct {
 
 	turns []turn
 	pages map[string]*sluicev1.ListModelsResponse // by token
+
+	draining bool
 
 	mutex    sync.Mutex
 	requests []*sluicev1.GenerateRequest
@@ -64,6 +67,40 @@ func (g *gateway) heard(ctx context.Context) {
 	g.headers = append(g.headers, header)
 }
 
+// checker is a health service of our own: by importing the library's one a test could
+// not tell whether the client does.
+type checker struct {
+	healthpb.UnimplementedHealthServer
+
+	draining bool
+}
+
+func (c *checker) Check(
+	_ context.Context, request *healthpb.HealthCheckRequest,
+) (*healthpb.HealthCheckResponse, error) {
+	if request.GetService() != "" {
+		return nil, status.Error(codes.NotFound, "unknown service")
+	}
+	if c.draining {
+		return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_NOT_SERVING}, nil
+	}
+	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_SERVING}, nil
+}
+
+func (c *checker) Watch(
+	request *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse],
+) error {
+	response, err := c.Check(stream.Context(), request)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(response); err != nil {
+		return err
+	}
+	<-stream.Context().Done()
+	return stream.Context().Err()
+}
+
 // connect serves the gateway in memory and returns a client of it.
 func (g *gateway) connect(t *testing.T, options ...sluice.Option) *sluice.Client {
 	t.Helper()
@@ -85,7 +122,7 @@ func (g *gateway) connect(t *testing.T, options ...sluice.Option) *sluice.Client
 		}),
 	)
 	sluicev1.RegisterGatewayServiceServer(server, g)
-	healthpb.RegisterHealthServer(server, health.NewServer())
+	healthpb.RegisterHealthServer(server, &checker{draining: g.draining})
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); err != nil {
@@ -107,70 +144,4 @@ func (g *gateway) connect(t *testing.T, options ...sluice.Option) *sluice.Client
 		serving.Wait()
 	})
 	return client
-}
-
-// say sends these events in one message and ends the turn well.
-func say(events ...*sluicev1.Event) turn {
-	return func(stream grpc.ServerStreamingServer[sluicev1.GenerateResponse]) error {
-		return stream.Send(&sluicev1.GenerateResponse{Events: events})
-	}
-}
-
-// fail ends the turn with an error after these events; without any nothing is sent.
-func fail(err error, events ...*sluicev1.Event) turn {
-	return func(stream grpc.ServerStreamingServer[sluicev1.GenerateResponse]) error {
-		if len(events) > 0 {
-			if err := say(events...)(stream); err != nil {
-				return err
-			}
-		}
-		return err
-	}
-}
-
-func started() *sluicev1.Event {
-	return &sluicev1.Event{Kind: &sluicev1.Event_Started{
-		Started: &sluicev1.Started{GenerationId: "gen_1"},
-	}}
-}
-
-func text(part uint32, text string) *sluicev1.Event {
-	return &sluicev1.Event{Kind: &sluicev1.Event_TextDelta{
-		TextDelta: &sluicev1.TextDelta{Part: part, Text: text},
-	}}
-}
-
-func finished(part uint32, call *sluicev1.ToolCall) *sluicev1.Event {
-	return &sluicev1.Event{Kind: &sluicev1.Event_PartFinished{
-		PartFinished: &sluicev1.PartFinished{Part: part, ToolCall: call},
-	}}
-}
-
-func completed(reason sluicev1.FinishReason, message *sluicev1.Message) *sluicev1.Event {
-	return &sluicev1.Event{Kind: &sluicev1.Event_Completed{
-		Completed: &sluicev1.Completed{FinishReason: reason, Message: message},
-	}}
-}
-
-// words is the message of a model that says this.
-func words(text string) *sluicev1.Message {
-	message := sluice.User(text)
-	message.Role = sluicev1.Role_ROLE_ASSISTANT
-	return message
-}
-
-// answering ends a turn with a text.
-func answering(text string) turn {
-	return say(started(), completed(sluicev1.FinishReason_FINISH_REASON_STOP, words(text)))
-}
-
-// calling ends a turn with calls of tools.
-func calling(calls ...*sluicev1.ToolCall) turn {
-	message := &sluicev1.Message{Role: sluicev1.Role_ROLE_ASSISTANT}
-	for _, call := range calls {
-		message.Parts = append(message.Parts, &sluicev1.Part{
-			Kind: &sluicev1.Part_ToolCall{ToolCall: call},
-		})
-	}
-	return say(started(), completed(sluicev1.FinishReason_FINISH_REASON_TOOL_CALLS, message))
 }

@@ -80,7 +80,8 @@ func (s *Stream) Collect() (*Answer, error) {
 	return turn.answer(), nil
 }
 
-// Close cancels what still runs. A stream that is read needs no Close.
+// Close cancels what still runs; any goroutine may call it, at any time. A stream
+// that is read needs no Close.
 func (s *Stream) Close() { s.source.close() }
 
 // turn is the source of one call of Generate.
@@ -89,6 +90,7 @@ type turn struct {
 	cancel    context.CancelFunc
 	waiting   []*sluicev1.Event // of the message received last
 	completed bool
+	id        string // of the generation, once Started told it
 	end       error
 }
 
@@ -110,7 +112,10 @@ func (t *turn) next() (*sluicev1.Event, error) {
 			if event.GetKind() == nil { // of a newer contract
 				continue
 			}
-			if event.GetCompleted() != nil {
+			switch {
+			case event.GetStarted() != nil:
+				t.id = event.GetStarted().GetGenerationId()
+			case event.GetCompleted() != nil:
 				t.completed = true
 			}
 			return event, nil
@@ -123,13 +128,21 @@ func (t *turn) next() (*sluicev1.Event, error) {
 		case err == nil:
 			t.waiting = response.GetEvents()
 		case err != io.EOF:
-			t.finish(newError(err))
+			t.fail(newError(err))
 		case t.completed:
 			t.finish(io.EOF)
 		default:
-			t.finish(truncated())
+			t.fail(truncated())
 		}
 	}
+}
+
+// fail ends the turn with an error, which names the generation whoever tells it.
+func (t *turn) fail(err *Error) {
+	if err.GenerationID == "" {
+		err.GenerationID = t.id
+	}
+	t.finish(err)
 }
 
 func (t *turn) finish(end error) {

@@ -16,7 +16,7 @@ GOOGLE_JAVA_FORMAT   := google-java-format-1.28.0
 ERROR_PRONE          := error-prone-2.42.0
 DATAFLOW             := 3.49.3-eisop1
 # As Maven Central names this machine: linux-x86_64, osx-aarch_64.
-JAVA_PLATFORM := $(shell uname -sm | tr A-Z a-z | sed -e 's/darwin/osx/' -e 's/ /-/' -e 's/aarch64\|arm64/aarch_64/')
+JAVA_PLATFORM := $(shell uname -sm | tr A-Z a-z | sed -E -e 's/darwin/osx/' -e 's/ /-/' -e 's/aarch64|arm64/aarch_64/')
 
 JAVA_SOURCES = $(shell find $(JAVA)/src -type f)
 

@@ -36,7 +36,7 @@ lint-typescript: $(TYPESCRIPT_PACKAGES)
 	@cd $(TYPESCRIPT) && $(TYPESCRIPT_BIN)/eslint --max-warnings=0
 
 test-typescript: build-typescript
-	@cd $(TYPESCRIPT) && out=`node --test build/test/*.test.js 2>&1` || { echo "$$out"; exit 1; }
+	@cd $(TYPESCRIPT) && out=`node --test --test-timeout=60000 build/test/*.test.js 2>&1` || { echo "$$out"; exit 1; }
 
 $(TYPESCRIPT_PACKAGES):
 	cd $(TYPESCRIPT) && npm ci $(NPM_QUIET)

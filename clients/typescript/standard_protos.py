@@ -4,6 +4,8 @@ Neither the details of an error (google.rpc) nor gRPC's health service has a fil
 `proto/`; the descriptors in the locked Python packages are the same contracts.
 """
 
+# ruff: noqa: INP001  a program, in no package
+
 import sys
 
 from google.protobuf.descriptor import FileDescriptor

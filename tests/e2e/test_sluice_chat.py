@@ -98,6 +98,16 @@ async def test_entries_of_several_lines(server: RunningServer, upstream: Upstrea
     assert said == ["one\ntwo", "three \\\n/four", "/help"]
 
 
+async def test_pasted_lines_are_one_entry(server: RunningServer, upstream: Upstream) -> None:
+    """A line break that is pasted sends nothing; Enter does."""
+    upstream.reply(answer("Hi"))
+    with terminal(*chat(server)) as screen:
+        await typed(screen, "\x1b[200~one\rtwo\x1b[201~", "Hi\n[up")
+        assert await left(screen) == 0
+    assert asked(upstream) == [("user", "one\ntwo")]
+    assert screen.raw.rfind(b"\x1b[?2004l") > screen.raw.rfind(b"\x1b[?2004h")
+
+
 async def test_lines_are_edited_and_remembered(server: RunningServer, upstream: Upstream) -> None:
     """Arrow up brings the last entry back, and Tab completes commands."""
     upstream.answer(answer("Hi"))
@@ -136,13 +146,20 @@ async def test_calls_ask_for_their_results(
 async def test_a_wrong_call_is_answered_with_what_is_wrong(
     server: RunningServer, upstream: Upstream, tmp_path: Path
 ) -> None:
-    """Enter alone tells the model how its arguments break the schema."""
-    upstream.reply(called("Paris", name="town"), answer("Sorry."))
+    """Enter alone tells the model how its arguments break the schema, or that they are no JSON."""
+    broken = tool_call(0, id="c9", name="get_weather", arguments='{"ci')
+    upstream.reply(
+        called("Paris", name="town"),
+        sse(role(), broken, finish("tool_calls"), usage(20, 9), DONE),
+        answer("Sorry."),
+    )
     with terminal(*chat(server, "--tools", tools_file(tmp_path)), columns=120) as screen:
         await typed(screen, "Weather?", "Enter tells the model what is wrong")
+        await typed(screen, "", 'Result of get_weather({"ci)')
         await typed(screen, "", "Sorry.")
         assert await left(screen) == 0
-    assert "do not match the schema" in asked(upstream)[-1][1]
+    assert "do not match the schema" in asked(upstream, 1)[-1][1]
+    assert "are not valid JSON" in asked(upstream)[-1][1]
 
 
 async def test_results_can_be_piped(
@@ -285,6 +302,14 @@ async def test_sigterm_ends_it_in_the_midst_of_an_answer(
         assert screen.child.getecho()
     await upstream.requests[0].disconnected.wait()
     assert "Traceback" not in screen.text
+
+
+async def test_what_is_no_text_is_wrong_use(server: RunningServer, upstream: Upstream) -> None:
+    """It is told, and nothing is sent."""
+    code, out, errors = await sluice(*chat(server), stdin="\udcff\n")
+    assert (code, out) == (2, "")
+    assert "no text" in errors
+    assert not upstream.requests
 
 
 async def test_a_failure_in_a_pipe_ends_it(server: RunningServer, upstream: Upstream) -> None:

@@ -34,7 +34,8 @@ async def sluice(
 ) -> tuple[int, str, str]:
     """Run `sluice` and return its exit code and what it printed on both streams.
 
-    `stdin` is what is piped in; without it there is nothing to be read.
+    `stdin` is what is piped in; without it there is nothing to be read. Bytes that are no
+    text are written as `os.fsdecode` has them, there and in arguments.
     """
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
@@ -46,7 +47,7 @@ async def sluice(
     )
     try:
         async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate(None if stdin is None else stdin.encode())
+            out, err = await process.communicate(None if stdin is None else os.fsencode(stdin))
     finally:
         if process.returncode is None:
             process.kill()

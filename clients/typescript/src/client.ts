@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { Client as GrpcClient } from "@grpc/grpc-js";
 
 import type { Answer } from "./answer.js";
@@ -29,7 +29,7 @@ import type { ToolFunction } from "./tools.js";
 import { Turn } from "./turn.js";
 
 /** A message that was made with `create`, or the fields of one. */
-type Init<Schema extends Parameters<typeof create>[0]> = MessageInitShape<Schema>;
+type Init<Schema extends DescMessage> = MessageInitShape<Schema>;
 
 /** Options of {@link Client.models}. */
 export interface ModelsOptions extends CallOptions {

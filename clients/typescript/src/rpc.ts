@@ -39,7 +39,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       (message) => serialize(method.input, message),
       (bytes) => fromBinary(method.output, bytes),
       request,
-      metadata,
+      metadata.clone(),
       grpcOptions(options),
       (error, answer) => {
         if (error) reject(fromStatus(error, options.signal));
@@ -69,7 +69,7 @@ export function callServerStream<I extends DescMessage, O extends DescMessage>(
     (message) => serialize(method.input, message),
     (bytes) => fromBinary(method.output, bytes),
     request,
-    metadata,
+    metadata.clone(),
     grpcOptions(options),
   );
   const ended = endOf(call);

@@ -103,6 +103,7 @@ export class ToolRun extends Stream {
 
   async #callFunctions({ toolCalls }: Answer): Promise<void> {
     const { signal } = this.#options;
+    if (signal.aborted) throw cancelled(signal);
     const results = this.#toolbox.run(toolCalls, signal);
     this.#request.messages.push(await unlessAborted(results, signal));
   }
@@ -119,6 +120,7 @@ async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal)
     abort = () => {
       reject(cancelled(signal));
     };
+    // The work itself may have done it.
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
   });

@@ -217,3 +217,17 @@ test("cancelling reaches a run whose function hangs", async (t) => {
     assert.equal(run.answers.length, 1);
   }
 });
+
+test("a run that is left at the end of a turn calls nothing more", async (t) => {
+  const { client, requests } = await playing(t, called({ id: "1", name: "f", check: VALID }));
+  const stop = new AbortController();
+  const never = functionOf("f", () => assert.fail("It was run."));
+  const run = client.runTools(request, [never], { signal: stop.signal });
+  await assert.rejects(
+    async () => {
+      for await (const { kind } of run) if (kind.case === "completed") stop.abort();
+    },
+    (error) => error instanceof SluiceError && error.status === "CANCELLED",
+  );
+  assert.equal(requests.length, 1);
+});

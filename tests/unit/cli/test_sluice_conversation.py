@@ -24,12 +24,9 @@ def answered(
     return Answer(message, reason, usage, cost, None, None, "gen_1")
 
 
-def call(id: str, **fields: object) -> content_pb2.Part:
+def call(id: str) -> content_pb2.Part:
     """Return a part with a call."""
-    made = content_pb2.ToolCall(id=id, name="look", arguments_json="{}")
-    for name, value in fields.items():
-        setattr(made, name, value)
-    return content_pb2.Part(tool_call=made)
+    return content_pb2.Part(tool_call=content_pb2.ToolCall(id=id, name="look", arguments_json="{}"))
 
 
 def said(text: str) -> content_pb2.Part:
@@ -64,6 +61,14 @@ def test_a_turn_is_open_until_the_model_is_done(talk: Conversation) -> None:
     talk.add(answered(said("a bird")))
     opened.append(talk.is_open)
     assert opened == [False, True, True, True, True, False]
+
+
+def test_a_call_wants_a_result_whyever_the_answer_ended(talk: Conversation) -> None:
+    """It is refused without one on the next turn."""
+    talk.ask("look")
+    talk.add(answered(call("a"), reason=event_pb2.FINISH_REASON_MAX_TOKENS))
+    assert talk.is_open
+    assert [it.id for it in talk.unanswered] == ["a"]
 
 
 def test_asking_drops_what_is_open(talk: Conversation) -> None:
@@ -110,15 +115,6 @@ def test_a_stopped_answer_is_what_was_shown(talk: Conversation) -> None:
         opened.append(talk.is_open)
     assert opened == [True, False]
     assert texts(talk) == ["one", "Once"]
-
-
-def test_calls_that_are_no_json_go_back_as_the_gateway_takes_them(talk: Conversation) -> None:
-    """It refuses such arguments in a conversation."""
-    talk.ask("look")
-    broken = content_pb2.ARGUMENTS_CHECK_MALFORMED_JSON
-    talk.add(answered(call("a", arguments_json='{"x', check=broken), reason=CALLS))
-    (left,) = talk.unanswered
-    assert (left.arguments_json, left.check) == ("{}", broken)
 
 
 def test_saved_and_loaded_it_is_the_same(talk: Conversation) -> None:

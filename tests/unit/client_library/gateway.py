@@ -14,8 +14,8 @@ from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2, model_pb2
 Event = event_pb2.Event
 GenerateRequest = gateway_service_pb2.GenerateRequest
 GenerateResponse = gateway_service_pb2.GenerateResponse
-Turn = Sequence[Event | grpc.StatusCode]
-"""Events, each in a message of its own; then the status, or silence without one."""
+Turn = Sequence[Event | Sequence[Event] | grpc.StatusCode]
+"""Messages of one event or of several; then the status, or silence without one."""
 
 OK: Final = grpc.StatusCode.OK
 ID: Final = "gen-1"
@@ -104,7 +104,7 @@ class Gateway:
             if isinstance(said, grpc.StatusCode):
                 await context.abort(said, "No.", (("grpc-retry-pushback-ms", "-1"),))
             else:
-                yield GenerateResponse(events=[said])
+                yield GenerateResponse(events=[said] if isinstance(said, Event) else said)
         await asyncio.Event().wait()
 
     def _note_ends(self, context: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 
 import grpc
 import pytest
@@ -78,9 +79,13 @@ async def leaves_loop(client: aio.Client) -> None:
 
 
 async def leaves_text(client: aio.Client) -> None:
-    """Leave the loop over the text of a stream that nobody keeps."""
-    async for _ in client.generate(REQUEST).text():
-        break
+    """Leave the text of a stream that is kept."""
+    stream = client.generate(REQUEST)
+    async with aclosing(stream.text()) as texts:
+        await anext(texts)
+    async with asyncio.timeout(SECONDS):
+        with pytest.raises(sluice.SluiceError, match="CANCELLED"):
+            await anext(stream)
 
 
 async def cancels(client: aio.Client) -> None:
@@ -152,6 +157,18 @@ async def test_leaving_a_stream_cancels_the_call(
     await leave(client)
     async with asyncio.timeout(SECONDS):
         await gateway.ended.wait()
+
+
+async def test_what_came_before_it_was_cancelled_is_not_given_out(
+    gateway: Gateway, client: aio.Client
+) -> None:
+    """Though it came in the same message as what was read."""
+    gateway.turns = [((started(), text("Hel")),)]
+    stream = client.generate(REQUEST)
+    await anext(stream)
+    stream.cancel()
+    with pytest.raises(sluice.SluiceError, match="CANCELLED"):
+        await anext(stream)
 
 
 async def test_a_stream_that_nobody_reads_is_cancelled(

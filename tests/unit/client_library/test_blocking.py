@@ -167,6 +167,20 @@ async def test_leaving_a_stream_cancels_the_call(
         await working
 
 
+async def test_what_came_before_it_was_cancelled_is_not_given_out(gateway: Gateway) -> None:
+    """Though it came in the same message as what was read."""
+    gateway.turns = [((started(), text("Hel")),)]
+
+    def work(client: sluice.Client) -> None:
+        stream = client.generate(REQUEST)
+        next(stream)
+        stream.cancel()
+        with pytest.raises(sluice.SluiceError, match="CANCELLED"):
+            next(stream)
+
+    await with_client(gateway, work)
+
+
 async def test_a_deadline(gateway: Gateway) -> None:
     """It holds for the whole call."""
     gateway.turns = [HANGS]

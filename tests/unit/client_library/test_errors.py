@@ -81,6 +81,7 @@ def test_details_of_every_kind() -> None:
         [(KEY, "text")],
         [(KEY, b"\xff")],
         trailers(error_details_pb2.ErrorInfo(reason="RATE_LIMITED", domain="googleapis.com")),
+        trailers(error_details_pb2.RequestInfo()),
         trailers(error_details_pb2.DebugInfo(detail="of a kind that gateways do not send")),
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -45,7 +45,7 @@ class Stream(ABC, AsyncIterator[event_pb2.Event]):
     @abstractmethod
     def _answer(self) -> Answer: ...
 
-    async def text(self) -> AsyncIterator[str]:
+    async def text(self) -> AsyncGenerator[str, None]:
         """Give only the text as it comes, a refusal's words included.
 
         Leaving this before its end cancels the call, as soon as the event loop has closed the

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ class Stream(ABC, Iterator[event_pb2.Event]):
     @abstractmethod
     def _answer(self) -> Answer: ...
 
-    def text(self) -> Iterator[str]:
+    def text(self) -> Generator[str, None, None]:
         """Give only the text as it comes, a refusal's words included.
 
         Leaving this before its end cancels the call, as soon as the iterator is forgotten.

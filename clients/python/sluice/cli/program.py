@@ -1,5 +1,7 @@
 """The command `sluice` itself: the list of its commands. What they do is theirs."""
 
+import sys
+
 import click
 
 from sluice.cli.chat import chat
@@ -35,6 +37,10 @@ def program() -> None:
       9        the model refused, or the provider's filter cut the answer
       128 + N  ended by signal N: 130 is Ctrl+C, 141 a reader who left (| head)
     """
+    try:
+        "".join(sys.argv).encode()
+    except UnicodeEncodeError:
+        raise click.UsageError("An argument is no text in UTF-8.") from None
 
 
 for command in (chat, completion, generate, health, limits, metrics, models, top):

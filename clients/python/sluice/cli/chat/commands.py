@@ -26,7 +26,8 @@ _HELP = """\
 /help                this
 /quit                end; so does Ctrl+D
 
-A line that ends with \\ goes on in the next one; so does all between two lines of \"\"\".
+A line that ends with \\ goes on in the next one; so does all between two lines of \"\"\", and
+what is pasted in one go.
 A line that begins with a space is sent as it is, also with / before its first word.
 When the model calls a function you are asked for its result: text, @FILE with it, or ! and
 what went wrong. Ctrl+C stops an answer; what was shown is kept as what the model said."""

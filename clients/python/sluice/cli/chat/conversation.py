@@ -11,10 +11,7 @@ from google.protobuf import json_format
 from sluice.answers import Answer
 from sluice.messages import system as system_message
 from sluice.messages import user
-from sluice.tools import replayed
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
-
-_GOES_ON = (event_pb2.FINISH_REASON_TOOL_CALLS, event_pb2.FINISH_REASON_PAUSED)
 
 
 class Conversation:
@@ -58,9 +55,10 @@ class Conversation:
 
     def add(self, answer: Answer) -> None:
         """Take the answer as it has to be sent back, provider state included."""
-        self.request.messages.append(replayed(answer.message))
-        self.is_open = answer.finish_reason in _GOES_ON and (
-            answer.finish_reason == event_pb2.FINISH_REASON_PAUSED or bool(answer.tool_calls)
+        self.request.messages.append(answer.message)
+        # Of an answer that was cut, too: a call without a result is refused on the next turn.
+        self.is_open = bool(answer.tool_calls) or (
+            answer.finish_reason == event_pb2.FINISH_REASON_PAUSED
         )
 
     def add_results(self, results: list[content_pb2.Part]) -> None:

@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Iterable
 
+import click
+
 _FENCE = '"""'
 
 
 class Lines:
     """Reads entries; an entry is a line, or several.
 
-    A line that ends with a backslash goes on in the next one, and what stands between two
-    lines with three quotes is one entry as it is. The history is this chat's alone: what
-    people ask is nobody's business on a disk.
+    A line that ends with a backslash goes on in the next one; what stands between two lines
+    with three quotes, or is pasted in one go, is one entry as it is. The history is this
+    chat's alone: what people ask is nobody's business on a disk.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -25,6 +27,7 @@ class Lines:
 
         Raises:
             EOFError: there is none; what was begun is dropped.
+            click.UsageError: it is no text.
             KeyboardInterrupt: Ctrl+C.
         """
         line = self._line(prompt)
@@ -45,8 +48,14 @@ class Lines:
         return "\n".join(lines).strip("\n")
 
     def _line(self, prompt: str) -> str:
-        if self.is_terminal:
-            return input(prompt)
+        try:
+            line = input(prompt) if self.is_terminal else self._piped()
+            line.encode()  # what a terminal of another encoding let through fails here
+        except UnicodeError:
+            raise click.UsageError("That is no text in UTF-8.") from None
+        return line
+
+    def _piped(self) -> str:
         line = sys.stdin.readline()
         if not line:
             raise EOFError
@@ -64,6 +73,8 @@ def _edit(words: list[str]) -> None:
         matches = [] if readline.get_begidx() else [it for it in words if it.startswith(begun)]
         return matches[number] if number < len(matches) else None
 
+    # So that lines that are pasted together are one entry; Python switches it off.
+    readline.parse_and_bind("set enable-bracketed-paste on")
     readline.set_completer_delims(" \t\n")
     readline.set_completer(complete)
     is_libedit = "libedit" in (readline.__doc__ or "")  # as on macOS

@@ -19,8 +19,11 @@ final class Toolbox {
 
   Toolbox(List<Tool> callersTools, List<ToolFunction> functions) {
     this.functions = List.copyOf(functions);
+    // The gateway refuses a request that declares a name twice.
     this.byName =
-        functions.stream().collect(Collectors.toMap(ToolFunction::name, Function.identity()));
+        functions.stream()
+            .collect(
+                Collectors.toMap(ToolFunction::name, Function.identity(), (one, other) -> one));
     this.callersTools =
         callersTools.stream()
             .map(Tool::getName)
