@@ -72,6 +72,7 @@ run: $(RUNTIME) ## Start the server; ARGS are passed on, e.g. ARGS="--config slu
 
 clean: ## Remove everything that these tasks made
 	rm -rf $(VENV) $(TOOLS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf clients/*/target clients/*/build clients/*/node_modules
 	find server clients tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Write
@@ -100,9 +101,10 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		$(call locked_in,requirements.lock requirements-build.lock) -o requirements-dev.lock
 	$(UV_COMPILE) --excludes $(dir $(LITELLM_LOCK))excludes.txt \
 		$(dir $(LITELLM_LOCK))requirements.in -o $(LITELLM_LOCK)
-	@if command -v npm >/dev/null; then cd $(NODE) && $(if $(UPGRADE),rm -f package-lock.json &&) \
-		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET); \
-	else echo 'Node is missing: $(NODE)/package-lock.json stays as it is.' >&2; fi
+	@if command -v npm >/dev/null; then for folder in $(NODE) clients/typescript; do \
+		(cd $$folder && $(if $(UPGRADE),rm -f package-lock.json &&) \
+		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET)) || exit; done; \
+	else echo 'Node is missing: package-lock.json files stay as they are.' >&2; fi
 
 pictures: $(DEV) chromium ## Take the pictures of the status page anew, which takes some minutes
 	@mkdir -p docs/images
