@@ -106,7 +106,7 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET)) || exit; done; \
 	else echo 'Node is missing: package-lock.json files stay as they are.' >&2; fi
 
-pictures: $(DEV) chromium ## Take the pictures of the status page anew, which takes some minutes
+pictures: $(DEV) chromium ## Take the pictures of the status page and the command line anew, which takes some minutes
 	@mkdir -p docs/images
 	$(BIN)/python -m tests.pictures docs/images
 
