@@ -90,8 +90,8 @@ impl Error {
         &self.0.metadata
     }
 
-    /// Id of the turn at the gateway, to be quoted in support requests; empty when
-    /// none was told.
+    /// Id of the turn at the gateway, to be quoted in support requests; empty when the
+    /// turn did not begin, or no gateway spoke.
     #[must_use]
     pub fn generation_id(&self) -> &str {
         &self.0.generation_id
@@ -103,11 +103,18 @@ impl Error {
     }
 
     /// A stream that ended well without having come to its end.
-    pub(crate) fn truncated(generation_id: &str) -> Self {
+    pub(crate) fn truncated() -> Self {
         let mut error = Self::local(Code::Unavailable, "The stream ended without Completed.");
         "STREAM_TRUNCATED".clone_into(&mut error.0.reason);
-        generation_id.clone_into(&mut error.0.generation_id);
         error
+    }
+
+    /// The error of a turn of which `Started` told the id, unless the status told it.
+    pub(crate) fn of_turn(mut self, generation_id: &str) -> Self {
+        if self.0.generation_id.is_empty() {
+            generation_id.clone_into(&mut self.0.generation_id);
+        }
+        self
     }
 }
 

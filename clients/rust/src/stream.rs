@@ -85,9 +85,7 @@ impl Stream {
         while let Some(event) = self.next().await {
             assembly.add(&event?);
         }
-        assembly
-            .answer()
-            .ok_or_else(|| Error::truncated(&self.generation_id))
+        assembly.answer().ok_or_else(Error::truncated)
     }
 
     fn poll_message(
@@ -149,11 +147,11 @@ impl futures_core::Stream for Stream {
                     continue;
                 }
                 Ok(None) if this.is_completed => None,
-                Ok(None) => Some(Error::truncated(&this.generation_id)),
+                Ok(None) => Some(Error::truncated()),
                 Err(error) => Some(error),
             };
             this.state = State::Ended;
-            return Poll::Ready(error.map(Err));
+            return Poll::Ready(error.map(|error| Err(error.of_turn(&this.generation_id))));
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
-use super::gateway::{Gateway, Wire, refused, said, stalled, text};
-use crate::v1::{Media, Part, media::Source, part::Kind};
+use super::gateway::{Gateway, Wire, refused, said, stalled};
+use crate::v1::event::Kind;
+use crate::v1::{Media, Part, Started, media::Source, part};
 use crate::{Client, Options, prompt};
 
 #[tokio::test]
@@ -53,7 +54,7 @@ async fn a_request_that_is_too_large_to_be_kept_is_sent_once() {
     let gateway = Gateway::start([refused(Status::unavailable("Full."), Some("1"))]).await;
     let mut request = prompt("m", "What is it?");
     request.messages[0].parts.push(Part {
-        kind: Some(Kind::Media(Media {
+        kind: Some(part::Kind::Media(Media {
             source: Some(Source::Data(vec![0; 33 << 20].into())),
             ..Media::default()
         })),
@@ -78,7 +79,11 @@ async fn a_connection_lost_before_output_is_tried_again() {
 
 #[tokio::test]
 async fn a_connection_lost_after_output_is_unavailable_and_not_tried_again() {
-    let (half, _left) = stalled([text("Riv")]);
+    let started = Kind::Started(Started {
+        generation_id: "gen-1".into(),
+        ..Started::default()
+    });
+    let (half, _left) = stalled([started]);
     let gateway = Gateway::start([half, said("Hi")]).await;
     let wire = Wire::to(&gateway).await;
     let client = Client::connect(&wire.address, Options::new()).unwrap();
@@ -87,6 +92,7 @@ async fn a_connection_lost_after_output_is_unavailable_and_not_tried_again() {
     wire.cut();
     let error = stream.next().await.unwrap().unwrap_err();
     assert_eq!((error.status(), error.reason()), (Code::Unavailable, ""));
+    assert_eq!(error.generation_id(), "gen-1");
     assert!(stream.next().await.is_none());
     assert_eq!(gateway.calls(), 1);
 }
