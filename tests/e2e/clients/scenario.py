@@ -53,6 +53,8 @@ class Scenario:
     `held_up_below`: bytes that the provider could get rid of while the client paused."""
     rpcs: int | None = None
     """How many Generate RPCs the scripted gateway got."""
+    rpcs_saw: Sequence[Mapping[str, Any]] | None = None
+    """The metadata of each of them."""
 
 
 @dataclass(frozen=True)

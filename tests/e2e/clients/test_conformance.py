@@ -73,4 +73,6 @@ def told_upstream(scenario: Scenario, scene: Scene, held_up: list[int]) -> list[
         found.append(f"the provider got rid of {held_up} bytes")
     if scene.gateway is not None and scenario.rpcs is not None:
         found += differences(scenario.rpcs, len(scene.gateway.rpcs), "rpcs")
+    if scene.gateway is not None and scenario.rpcs_saw is not None:
+        found += differences(list(scenario.rpcs_saw), scene.gateway.rpcs, "metadata")
     return found
