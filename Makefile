@@ -137,7 +137,7 @@ proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compat
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	@set -e; out=`mktemp -d`; trap 'rm -rf "$$out"' EXIT; \
-	$(MAKE) --silent --no-print-directory --assume-old=$(DEV) proto OUT="$$out"; \
+	$(MAKE) --silent --no-print-directory --jobs=3 --output-sync=target --assume-old=$(DEV) proto OUT="$$out"; \
 	for folder in $(foreach language,$(PRESENT),$(GENERATED_$(language))); do \
 		diff -r -u -x __init__.py -x __pycache__ "$$folder" "$$out/$$folder" || \
 			{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }; \
