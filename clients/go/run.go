@@ -15,7 +15,8 @@ const defaultMaxTurns = 10
 // RunOption is a setting of [Client.RunTools].
 type RunOption func(*loop)
 
-// WithMaxTurns ends a run after this many turns, instead of 10. One is always made.
+// WithMaxTurns ends a run after this many turns, instead of 10. With fewer than one
+// no call is made, and the run is an error from the start.
 func WithMaxTurns(turns int) RunOption {
 	return func(l *loop) { l.maxTurns = turns }
 }
@@ -80,6 +81,10 @@ func (c *Client) RunTools(
 		l.functions[function.Name] = function
 		l.request.Tools = append(l.request.Tools, function.tool())
 	}
-	l.turn = c.startTurn(ctx, l.request)
+	if l.maxTurns < 1 {
+		l.end = fmt.Errorf("sluice: a run takes at least one turn, not %d", l.maxTurns)
+	} else {
+		l.turn = c.startTurn(ctx, l.request)
+	}
 	return &Run{Stream: &Stream{source: l}, loop: l}
 }
