@@ -53,8 +53,9 @@ func (r *Run) Answers() []*Answer { return slices.Clone(r.loop.answers) }
 //
 // A turn that calls a tool of the request's own ends the run before any function of
 // it is called: those calls are the caller's. When the turns are used up the run ends
-// with a [*TurnLimitError]. The context holds for the whole run, which goes on no
-// further than its reader, and like a turn wants to be read or closed.
+// with a [*TurnLimitError]. The context holds for the whole run, and its metadata is sent
+// with every turn. A run goes on no further than its reader, and like a turn wants to
+// be read or closed.
 func (c *Client) RunTools(
 	ctx context.Context,
 	request *sluicev1.GenerateRequest,
