@@ -13,6 +13,9 @@ import (
 
 // Client calls one gateway, or the replicas behind one name. It is made by
 // [Connect], and safe for use by many goroutines.
+//
+// Every call sends the outgoing metadata of its context, such as sluice-priority,
+// sluice-provider-key and traceparent; [metadata.AppendToOutgoingContext] adds to it.
 type Client struct {
 	address string
 	conn    *grpc.ClientConn

@@ -30,21 +30,25 @@ func shown(t *testing.T, value any) string {
 	return out.String()
 }
 
-func TestSecretsAreNotShown(t *testing.T) {
-	options := sluice.TLS{Key: []byte(secret)}
-	token := sluice.WithToken(secret)
-	client := (&gateway{}).connect(t, token)
-	hidden := []string{
+// forms are the ways in which a printer may write a secret.
+func forms(secret string) []string {
+	return []string{
 		secret,
 		fmt.Sprintf("%x", secret),
 		strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"),
 		strings.Trim(string(must(json.Marshal([]byte(secret)))), `"`),
 	}
+}
+
+func TestSecretsAreNotShown(t *testing.T) {
+	options := sluice.TLS{Key: []byte(secret)}
+	token := sluice.WithToken(secret)
+	client := (&gateway{}).connect(t, token)
 	for name, value := range map[string]any{
 		"tls": options, "pointer to tls": &options, "in a struct": struct{ TLS sluice.TLS }{options},
 		"token": token, "client": client, "value of client": *client,
 	} {
-		for _, words := range hidden {
+		for _, words := range forms(secret) {
 			if got := shown(t, value); strings.Contains(got, words) {
 				t.Errorf("%s shows %q: %s", name, words, got)
 			}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"google.golang.org/grpc/metadata"
+
 	"go.sluice.dev/sluice/sluicev1"
 )
 
@@ -72,7 +74,8 @@ func (l *loop) isCallers(call *sluicev1.ToolCall) bool { return l.callers[call.G
 // they returned, in the order of the calls. It waits for all of them, also when one
 // breaks: that one's error is returned, and the context of the others is done.
 func (l *loop) results(calls []*sluicev1.ToolCall) (*sluicev1.Message, error) {
-	ctx, cancel := context.WithCancel(l.ctx)
+	// The metadata may hold a key, and is no business of services that a function calls.
+	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(l.ctx, nil))
 	defer cancel()
 	var (
 		parts   = make([]*sluicev1.Part, len(calls))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"go.sluice.dev/sluice"
@@ -92,6 +93,18 @@ func setDeadline(ctx context.Context, client *sluice.Client, request *sluicev1.G
 	return err
 }
 
+func sendMetadata(ctx context.Context, client *sluice.Client, request *sluicev1.GenerateRequest) error {
+	ctx = metadata.AppendToOutgoingContext(ctx,
+		"sluice-priority", "low",
+		"sluice-provider-key", os.Getenv("PROVIDER_KEY"),
+	)
+	answer, err := client.Collect(ctx, request)
+	if err == nil {
+		fmt.Println(answer.Text)
+	}
+	return err
+}
+
 func useTLS(context.Context, *sluice.Client, *sluicev1.GenerateRequest) error {
 	ca, err := os.ReadFile("ca.pem") // sluice.TLS{} trusts the system's authorities
 	if err != nil {
@@ -128,6 +141,7 @@ func TestPiecesOfTheReadmeRun(t *testing.T) {
 		"answer":   {piece: readAnswer, turns: []turn{answering("Hi.")}},
 		"tools":    {piece: runTools, turns: []turn{calling(weather), answering("Sunny.")}},
 		"deadline": {piece: setDeadline, turns: []turn{answering("Hi.")}},
+		"metadata": {piece: sendMetadata, turns: []turn{answering("Hi.")}},
 		"health":   {piece: askHealth},
 		"error": {
 			piece: readError,
@@ -160,7 +174,7 @@ func TestCodeOfTheReadmeIsCompiled(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := goBlock.FindAllSubmatch(readme, -1)
-	if len(blocks) != 8 {
+	if len(blocks) != 9 {
 		t.Errorf("the README has %d pieces of code", len(blocks))
 	}
 	for _, block := range blocks {

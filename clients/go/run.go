@@ -15,7 +15,8 @@ const defaultMaxTurns = 10
 // RunOption is a setting of [Client.RunTools].
 type RunOption func(*loop)
 
-// WithMaxTurns ends a run after this many turns, instead of 10. One is always made.
+// WithMaxTurns ends a run after this many turns, instead of 10. With fewer than one
+// no call is made, and the run is an error from the start.
 func WithMaxTurns(turns int) RunOption {
 	return func(l *loop) { l.maxTurns = turns }
 }
@@ -52,8 +53,9 @@ func (r *Run) Answers() []*Answer { return slices.Clone(r.loop.answers) }
 //
 // A turn that calls a tool of the request's own ends the run before any function of
 // it is called: those calls are the caller's. When the turns are used up the run ends
-// with a [*TurnLimitError]. The context holds for the whole run, which goes on no
-// further than its reader, and like a turn wants to be read or closed.
+// with a [*TurnLimitError]. The context holds for the whole run, and its metadata is sent
+// with every turn. A run goes on no further than its reader, and like a turn wants to
+// be read or closed.
 func (c *Client) RunTools(
 	ctx context.Context,
 	request *sluicev1.GenerateRequest,
@@ -80,6 +82,10 @@ func (c *Client) RunTools(
 		l.functions[function.Name] = function
 		l.request.Tools = append(l.request.Tools, function.tool())
 	}
-	l.turn = c.startTurn(ctx, l.request)
+	if l.maxTurns < 1 {
+		l.end = fmt.Errorf("sluice: a run takes at least one turn, not %d", l.maxTurns)
+	} else {
+		l.turn = c.startTurn(ctx, l.request)
+	}
 	return &Run{Stream: &Stream{source: l}, loop: l}
 }

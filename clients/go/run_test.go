@@ -189,6 +189,24 @@ func TestPausedTurnsGoOnUntilTheLimit(t *testing.T) {
 	}
 }
 
+func TestRunWithoutTurnsIsRefused(t *testing.T) {
+	g := &gateway{}
+	client := g.connect(t)
+	for _, turns := range []int{0, -1} {
+		run := client.RunTools(t.Context(), sluice.Prompt("m", "Hi"), nil, sluice.WithMaxTurns(turns))
+		seen := 0
+		for event, err := range run.Events() {
+			var limit *sluice.TurnLimitError
+			if seen++; event != nil || err == nil || errors.As(err, &limit) {
+				t.Errorf("%d turns: got %v, %v", turns, event, err)
+			}
+		}
+		if seen != 1 || len(run.Messages()) != 1 || len(g.asked()) != 0 {
+			t.Errorf("%d turns: got %d results, %v, %d calls", turns, seen, run.Messages(), len(g.asked()))
+		}
+	}
+}
+
 func TestRunTakesTenTurns(t *testing.T) {
 	g := &gateway{}
 	for range 11 {

@@ -8,6 +8,8 @@ import (
 	"iter"
 	"time"
 
+	"google.golang.org/grpc/metadata"
+
 	"go.sluice.dev/sluice"
 	"go.sluice.dev/sluice/sluicev1"
 )
@@ -29,7 +31,8 @@ func carryOut(o *order, input *bufio.Reader, output *lines) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx := metadata.NewOutgoingContext(context.Background(), metadata.New(o.Metadata))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.TimeoutMS != nil {
 		timeout := time.Duration(*o.TimeoutMS) * time.Millisecond

@@ -14,15 +14,16 @@ import (
 
 // order is one line of standard input.
 type order struct {
-	Connect     connection      `json:"connect"`
-	Call        string          `json:"call"`
-	Request     json.RawMessage `json:"request"`
-	TimeoutMS   *int64          `json:"timeout_ms"`
-	CancelAfter *int            `json:"cancel_after"`
-	PauseAfter  *int            `json:"pause_after"`
-	Functions   []function      `json:"functions"`
-	MaxTurns    *int            `json:"max_turns"`
-	Service     string          `json:"service"`
+	Connect     connection        `json:"connect"`
+	Call        string            `json:"call"`
+	Request     json.RawMessage   `json:"request"`
+	Metadata    map[string]string `json:"metadata"`
+	TimeoutMS   *int64            `json:"timeout_ms"`
+	CancelAfter *int              `json:"cancel_after"`
+	PauseAfter  *int              `json:"pause_after"`
+	Functions   []function        `json:"functions"`
+	MaxTurns    *int              `json:"max_turns"`
+	Service     string            `json:"service"`
 }
 
 type connection struct {
