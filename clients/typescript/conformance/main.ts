@@ -18,7 +18,8 @@ async function carryOut(order: Order): Promise<void> {
   const client = connect(address, { token, tls: tls && (await pemsOf(tls)) });
   const stop = new AbortController();
   try {
-    const call = begin(client, order, { signal: stop.signal, timeoutMs: order.timeout_ms });
+    const { metadata, timeout_ms: timeoutMs } = order;
+    const call = begin(client, order, { signal: stop.signal, timeoutMs, metadata });
     if (order.cancel_after === 0) stop.abort();
     try {
       await follow(call.lines, order, stop);

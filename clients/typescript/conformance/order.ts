@@ -9,6 +9,7 @@ export interface Order {
   };
   call: string;
   request?: JsonValue;
+  metadata?: Record<string, string>;
   timeout_ms?: number;
   cancel_after?: number;
   pause_after?: number;

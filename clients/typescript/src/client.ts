@@ -15,8 +15,8 @@ import {
   type ListModelsResponse,
 } from "./gen/sluice/v1/gateway_service_pb.js";
 import type { Model, ModelFilterSchema } from "./gen/sluice/v1/model_pb.js";
+import { clientMetadata } from "./metadata.js";
 import {
-  callMetadata,
   channelCredentials,
   channelOptions,
   type CallOptions,
@@ -54,7 +54,7 @@ export class Client {
   /** See {@link connect}. */
   constructor(address: string, { token, tls, channelOptions: own }: ConnectOptions = {}) {
     this.#connection = {
-      metadata: callMetadata(token),
+      metadata: clientMetadata(token),
       grpc: new GrpcClient(address, channelCredentials(tls), channelOptions(own)),
     };
   }
@@ -65,7 +65,10 @@ export class Client {
   }
 
   /** Makes a turn and returns the whole answer. */
-  collect(request: Init<typeof GenerateRequestSchema>, options: CallOptions = {}): Promise<Answer> {
+  async collect(
+    request: Init<typeof GenerateRequestSchema>,
+    options: CallOptions = {},
+  ): Promise<Answer> {
     return this.generate(request, options).collect();
   }
 

@@ -1,6 +1,6 @@
 /** How a client is set up. The guide for clients has all values and their reasons. */
 
-import { credentials, type ChannelCredentials, type ChannelOptions, Metadata } from "@grpc/grpc-js";
+import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
 
 import { serviceConfig } from "./gen/sluice/v1/service_config.js";
 import { version } from "./version.js";
@@ -31,6 +31,12 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Deadline of the call in milliseconds from now, over all its tries. There is none by default. */
   timeoutMs?: number | undefined;
+  /**
+   * Sent beside the request, such as `sluice-priority`; by a run of tools with every turn. Names
+   * are lower case, values printable ASCII; a TypeError, which does not show the value, refuses
+   * what gRPC cannot send. An `authorization` is sent instead of the client's token.
+   */
+  metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -59,19 +65,6 @@ export function channelOptions(own: ChannelOptions = {}): ChannelOptions {
 export function channelCredentials(tls: TlsOptions | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert));
-}
-
-/** The metadata of every call. */
-export function callMetadata(token: string | undefined): Metadata {
-  const metadata = new Metadata();
-  if (token !== undefined) {
-    // The library's own complaint would show the token.
-    if (!/^[\x21-\x7e]+$/.test(token)) {
-      throw new TypeError("The token is empty, or has characters that a header cannot carry.");
-    }
-    metadata.set("authorization", `Bearer ${token}`);
-  }
-  return metadata;
 }
 
 function bytes(pem: string | Uint8Array | undefined): Buffer | null {

@@ -18,6 +18,7 @@ import {
 } from "@grpc/grpc-js";
 
 import { fromStatus } from "./errors.js";
+import { callMetadata } from "./metadata.js";
 import type { CallOptions } from "./options.js";
 
 /** A channel, and what is sent with each of its calls. */
@@ -39,7 +40,7 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
       (message) => serialize(method.input, message),
       (bytes) => fromBinary(method.output, bytes),
       request,
-      metadata.clone(),
+      callMetadata(metadata, options.metadata),
       grpcOptions(options),
       (error, answer) => {
         if (error) reject(fromStatus(error, options.signal));
@@ -69,7 +70,7 @@ export function callServerStream<I extends DescMessage, O extends DescMessage>(
     (message) => serialize(method.input, message),
     (bytes) => fromBinary(method.output, bytes),
     request,
-    metadata.clone(),
+    callMetadata(metadata, options.metadata),
     grpcOptions(options),
   );
   const ended = endOf(call);

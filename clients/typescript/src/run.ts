@@ -14,7 +14,7 @@ import { Turn } from "./turn.js";
 
 /** Options of a run of tools: `timeoutMs` holds for each turn, `signal` for the whole run. */
 export interface RunOptions extends CallOptions {
-  /** Most turns that are made; 10 by default. */
+  /** Most turns that are made, at least 1; 10 by default. */
   maxTurns?: number | undefined;
 }
 
@@ -36,15 +36,22 @@ export class ToolRun extends Stream {
     connection: Connection,
     request: GenerateRequest,
     functions: readonly ToolFunction[],
-    { maxTurns = 10, signal, timeoutMs }: RunOptions,
+    { maxTurns = 10, signal, timeoutMs, metadata }: RunOptions,
   ) {
     super();
-    if (!(maxTurns >= 1)) throw new RangeError("A run takes at least one turn.");
+    if (!Number.isInteger(maxTurns) || maxTurns < 1) {
+      throw new RangeError("A run takes a whole number of turns, at least one.");
+    }
     this.#connection = connection;
     this.#toolbox = new Toolbox(functions);
     this.#maxTurns = maxTurns;
     const stop = this.#stop.signal;
-    this.#options = { signal: signal ? AbortSignal.any([signal, stop]) : stop, timeoutMs };
+    this.#options = {
+      signal: signal ? AbortSignal.any([signal, stop]) : stop,
+      timeoutMs,
+      // A copy, so that every turn sends the same.
+      metadata: { ...metadata },
+    };
     this.#declared = new Set(request.tools.map(({ name }) => name));
     this.#request = clone(GenerateRequestSchema, request);
     for (const { name, description, inputSchemaJson, strict = false } of functions) {

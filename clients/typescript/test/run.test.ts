@@ -194,7 +194,15 @@ test("a paused turn is sent back, and turns have a limit", async (t) => {
   );
   assert.equal(requests.length, 2);
   assert.equal(run.answers.length, 2);
-  assert.throws(() => client.runTools(request, [], { maxTurns: 0 }), RangeError);
+});
+
+test("a number of turns that cannot be is refused before anything is sent", async (t) => {
+  const { client, requests } = await playing(t, said("Hi"));
+  for (const maxTurns of [0, -1, 1.5, NaN, Infinity]) {
+    assert.throws(() => client.runTools(request, [], { maxTurns }), RangeError);
+  }
+  await client.collect(request);
+  assert.equal(requests.length, 1);
 });
 
 test("cancelling reaches a run whose function hangs", async (t) => {

@@ -8,6 +8,7 @@ import { said, started } from "./support/events.js";
 import { clientOf, fail, send } from "./support/gateway.js";
 
 const token = "token-that-nobody-may-see";
+const metadata = { "sluice-provider-key": "provider-key-that-nobody-may-see" };
 const key = "-----BEGIN PRIVATE KEY-----\nprivatebytes\n-----END PRIVATE KEY-----\n";
 
 function shown(value: unknown): string {
@@ -15,7 +16,7 @@ function shown(value: unknown): string {
   return `${everything}\n${JSON.stringify(value)}\n${String(value)}`;
 }
 
-test("a client, its streams and its errors show no token", async (t) => {
+test("a client, its streams and its errors show neither token nor metadata", async (t) => {
   const client = await clientOf(
     t,
     {
@@ -29,14 +30,16 @@ test("a client, its streams and its errors show no token", async (t) => {
     },
     { token },
   );
-  const stream = client.generate(prompt("good", "Hi"));
-  const run = client.runTools(prompt("good", "Hi"), []);
+  const stream = client.generate(prompt("good", "Hi"), { metadata });
+  const models = client.models({}, { metadata });
+  const run = client.runTools(prompt("good", "Hi"), [], { metadata });
   const answer = await stream.collect();
   await run.collect();
-  const error = await client.collect(prompt("bad", "Hi")).catch((it: unknown) => it);
+  const failing = client.collect(prompt("bad", "Hi"), { metadata });
+  const error = await failing.catch((it: unknown) => it);
   assert.ok(error instanceof SluiceError);
-  for (const value of [client, stream, run, answer, error, error.stack]) {
-    assert.ok(!shown(value).includes(token));
+  for (const value of [client, stream, run, models, answer, error, error.stack]) {
+    assert.doesNotMatch(shown(value), /that-nobody-may-see/);
   }
 });
 

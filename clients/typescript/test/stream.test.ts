@@ -1,6 +1,6 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { status, type Metadata } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -120,27 +120,3 @@ test("a stream is read once", async (t) => {
   await stream.collect();
   await assert.rejects(stream.collect(), TypeError);
 });
-
-test("every call carries the token and says who calls", async (t) => {
-  const { promise, resolve } = withResolvers<Metadata>();
-  const client = await clientOf(
-    t,
-    {
-      generate(call) {
-        resolve(call.metadata);
-        call.end();
-      },
-    },
-    { token: "secret" },
-  );
-  client.generate(request);
-  const metadata = await promise;
-  assert.deepEqual(metadata.get("authorization"), ["Bearer secret"]);
-  assert.match(String(metadata.get("user-agent")), /^sluice-typescript\/\d+\.\d+\.\d+ grpc-node/);
-});
-
-function withResolvers<Value>(): { promise: Promise<Value>; resolve: (value: Value) => void } {
-  let resolve!: (value: Value) => void;
-  const promise = new Promise<Value>((it) => (resolve = it));
-  return { promise, resolve };
-}

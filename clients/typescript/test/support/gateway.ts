@@ -19,6 +19,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import {
+  Health,
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+} from "#gen/grpc_health/v1/health_pb.js";
+import {
   connect,
   GatewayService,
   GenerateResponseSchema,
@@ -26,6 +31,10 @@ import {
   type ConnectOptions,
   type GenerateRequest,
   type GenerateResponse,
+  type GetMetricsRequest,
+  type GetMetricsResponse,
+  type GetRateLimitsRequest,
+  type GetRateLimitsResponse,
   type ListModelsRequest,
   type ListModelsResponse,
 } from "@sluice/client";
@@ -36,18 +45,26 @@ export type EventInit = NonNullable<
   MessageInitShape<typeof GenerateResponseSchema>["events"]
 >[number];
 
+type Unary<Request, Response> = (
+  call: ServerUnaryCall<Request, Response>,
+  callback: sendUnaryData<Response>,
+) => void;
+
 export interface Handlers {
   generate?: (call: GenerateCall) => void | Promise<void>;
-  listModels?: (
-    call: ServerUnaryCall<ListModelsRequest, ListModelsResponse>,
-    callback: sendUnaryData<ListModelsResponse>,
-  ) => void;
+  listModels?: Unary<ListModelsRequest, ListModelsResponse>;
+  getRateLimits?: Unary<GetRateLimitsRequest, GetRateLimitsResponse>;
+  getMetrics?: Unary<GetMetricsRequest, GetMetricsResponse>;
+  /** Of gRPC's health service. */
+  check?: Unary<HealthCheckRequest, HealthCheckResponse>;
 }
 
 /** Serves until the test ends, and returns the address. */
 export async function serve(test: TestContext, handlers: Handlers): Promise<string> {
   const server = new Server();
-  server.addService(definitionOf(GatewayService), handlers as UntypedServiceImplementation);
+  for (const service of [GatewayService, Health]) {
+    server.addService(definitionOf(service), handlers as UntypedServiceImplementation);
+  }
   test.after(() => {
     server.forceShutdown();
   });
