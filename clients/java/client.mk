@@ -5,7 +5,8 @@ GENERATED_java := clients/java/src/generated
 
 JAVA := clients/java
 # Quiet, and without a line per artifact that is downloaded.
-MVN  := mvn --quiet --batch-mode --no-transfer-progress -Dstyle.color=never --file $(JAVA)/pom.xml
+# Without colours Maven still resets them at its end, unless it is told before it starts.
+MVN  := MAVEN_OPTS="$$MAVEN_OPTS -Djansi.noreset=true" mvn --quiet --batch-mode --no-transfer-progress -Dstyle.color=never --file $(JAVA)/pom.xml
 
 # The generators' versions are those of the libraries, which stand in pom.xml.
 java_version = $(shell sed -n 's|.*<$(1).version>\(.*\)</$(1).version>.*|\1|p' $(JAVA)/pom.xml)

@@ -15,7 +15,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -25,7 +27,7 @@ record Order(JsonObject json) {
     return text(json, "call").orElseThrow(() -> new OrderException("no call", null));
   }
 
-  /** Opens the client of the order, with the order's timeout. */
+  /** Opens the client of the order, with the order's timeout and metadata. */
   Client connect() throws IOException {
     JsonObject connect = json.getAsJsonObject("connect");
     ConnectOptions.Builder options = ConnectOptions.builder();
@@ -34,9 +36,10 @@ record Order(JsonObject json) {
       options.tls(tls(connect.getAsJsonObject("tls")));
     }
     Client client = Client.connect(connect.get("address").getAsString(), options.build());
-    return json.has("timeout_ms")
-        ? client.withTimeout(Duration.ofMillis(json.get("timeout_ms").getAsLong()))
-        : client;
+    if (json.has("timeout_ms")) {
+      client = client.withTimeout(Duration.ofMillis(json.get("timeout_ms").getAsLong()));
+    }
+    return json.has("metadata") ? client.withMetadata(metadata()) : client;
   }
 
   /** Fills a request with the order's; without one it stays empty. */
@@ -83,6 +86,14 @@ record Order(JsonObject json) {
               }));
     }
     return functions;
+  }
+
+  private Map<String, String> metadata() {
+    Map<String, String> values = new HashMap<>();
+    json.getAsJsonObject("metadata")
+        .entrySet()
+        .forEach(entry -> values.put(entry.getKey(), entry.getValue().getAsString()));
+    return values;
   }
 
   private static String outcome(JsonObject function) throws ToolException {

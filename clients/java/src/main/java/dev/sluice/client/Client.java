@@ -12,6 +12,7 @@ import dev.sluice.v1.ListModelsResponse;
 import dev.sluice.v1.Model;
 import dev.sluice.v1.ModelFilter;
 import io.grpc.CallOptions;
+import io.grpc.Channel;
 import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
@@ -21,6 +22,7 @@ import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -38,11 +40,19 @@ public final class Client implements AutoCloseable {
   public static final int DEFAULT_MAX_TURNS = 10;
 
   private final Connection connection;
+  private final CallMetadata metadata;
+  private final Channel channel;
   private final Duration timeout;
 
+  Client(Connection connection, CallMetadata metadata) {
+    this(connection, metadata, null);
+  }
+
   /** A null timeout is none. */
-  Client(Connection connection, Duration timeout) {
+  private Client(Connection connection, CallMetadata metadata, Duration timeout) {
     this.connection = connection;
+    this.metadata = metadata;
+    this.channel = metadata.on(connection.channel());
     this.timeout = timeout;
   }
 
@@ -65,10 +75,12 @@ public final class Client implements AutoCloseable {
    *     dns:///sluice.default.svc:50051}
    * @param options what differs from the defaults
    * @return the client
-   * @throws IllegalArgumentException if the address or the PEM of the options cannot be read
+   * @throws IllegalArgumentException if the address or the PEM of the options cannot be read, or
+   *     the token cannot be sent
    */
   public static Client connect(String address, ConnectOptions options) {
-    return new Client(Connection.open(address, options), null);
+    CallMetadata metadata = CallMetadata.of(options);
+    return new Client(Connection.open(address, options), metadata);
   }
 
   /**
@@ -80,7 +92,23 @@ public final class Client implements AutoCloseable {
    * @return the other client
    */
   public Client withTimeout(Duration timeout) {
-    return new Client(connection, Objects.requireNonNull(timeout));
+    return new Client(connection, metadata, Objects.requireNonNull(timeout));
+  }
+
+  /**
+   * Returns a client over the same connection that sends this with every call, each turn of a run
+   * of tools included: {@code sluice-priority}, {@code sluice-provider-key}, {@code traceparent}.
+   * It is added to what this client sends. A name given again replaces the value it had, so {@code
+   * authorization} takes the place of the token. Values may be keys, and are never shown. Closing
+   * either client closes the connection of both.
+   *
+   * @param metadata values by name; upper and lower case make no difference to names
+   * @return the other client
+   * @throws IllegalArgumentException if a name is none, is gRPC's own, or ends with {@code -bin},
+   *     or if a value has characters that are not printable ASCII
+   */
+  public Client withMetadata(Map<String, String> metadata) {
+    return new Client(connection, this.metadata.with(metadata), timeout);
   }
 
   /**
@@ -90,7 +118,7 @@ public final class Client implements AutoCloseable {
    * @return its events, to be read by one thread and closed
    */
   public EventStream generate(GenerateRequest request) {
-    return new TurnStream(connection.channel(), callOptions(), request);
+    return new TurnStream(channel, callOptions(), request);
   }
 
   /**
@@ -105,8 +133,7 @@ public final class Client implements AutoCloseable {
    */
   public Cancellation generate(GenerateRequest request, StreamObserver<Event> observer) {
     GenerateCall call =
-        GenerateCall.start(
-            connection.channel(), callOptions(), request, new ObserverListener(observer));
+        GenerateCall.start(channel, callOptions(), request, new ObserverListener(observer));
     call.fetch();
     return () -> call.cancel("The caller cancelled the call.", null);
   }
@@ -133,8 +160,7 @@ public final class Client implements AutoCloseable {
   public CompletableFuture<Answer> collectAsync(GenerateRequest request) {
     CompletableFuture<Answer> future = new CompletableFuture<>();
     GenerateCall call =
-        GenerateCall.start(
-            connection.channel(), callOptions(), request, new FutureListener(future));
+        GenerateCall.start(channel, callOptions(), request, new FutureListener(future));
     // Whoever completes it, by a timeout of the future's for example, waits for no answer.
     CompletableFuture<Answer> unused =
         future.whenComplete(
@@ -162,6 +188,7 @@ public final class Client implements AutoCloseable {
    * @param functions what the model may call, beside the request's own tools
    * @param maxTurns the most turns, at least 1
    * @return the events of all turns
+   * @throws IllegalArgumentException if it is less than 1
    */
   public ToolRun runTools(GenerateRequest request, List<ToolFunction> functions, int maxTurns) {
     return new TurnLoop(
@@ -259,7 +286,7 @@ public final class Client implements AutoCloseable {
 
   private <Q, A> A call(MethodDescriptor<Q, A> method, Q request) {
     try {
-      return ClientCalls.blockingUnaryCall(connection.channel(), method, callOptions(), request);
+      return ClientCalls.blockingUnaryCall(channel, method, callOptions(), request);
     } catch (StatusRuntimeException failure) {
       throw Failures.of(failure.getStatus(), failure.getTrailers(), "");
     }

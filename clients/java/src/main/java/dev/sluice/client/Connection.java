@@ -5,14 +5,11 @@ import com.google.gson.reflect.TypeToken;
 import dev.sluice.v1.GenerateRequest;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
-import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.ManagedChannelRegistry;
-import io.grpc.Metadata;
-import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -48,19 +45,14 @@ final class Connection implements AutoCloseable {
   /** Requests of all calls together that can be sent again. */
   private static final long MAX_RETRIED_BYTES = 128L << 20;
 
-  private static final Metadata.Key<String> AUTHORIZATION =
-      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-
   private final String address;
-  private final ManagedChannel managed;
-  private final Channel channel;
+  private final ManagedChannel channel;
   private final Executor functionExecutor;
   private final ExecutorService ownPool;
 
-  private Connection(String address, ManagedChannel managed, ConnectOptions options) {
+  private Connection(String address, ManagedChannel channel, ConnectOptions options) {
     this.address = address;
-    this.managed = managed;
-    this.channel = options.token().map(token -> withToken(managed, token)).orElse(managed);
+    this.channel = channel;
     this.ownPool = options.functionExecutor().isPresent() ? null : newPool();
     this.functionExecutor = options.functionExecutor().orElse(ownPool);
   }
@@ -106,17 +98,10 @@ final class Connection implements AutoCloseable {
 
   @Override
   public void close() {
-    managed.shutdownNow();
+    channel.shutdownNow();
     if (ownPool != null) {
       ownPool.shutdownNow();
     }
-  }
-
-  private static Channel withToken(Channel channel, String token) {
-    Metadata headers = new Metadata();
-    headers.put(AUTHORIZATION, "Bearer " + token);
-    return ClientInterceptors.intercept(
-        channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
   /** Starts a thread for each function that finds none idle, since functions wait for others. */

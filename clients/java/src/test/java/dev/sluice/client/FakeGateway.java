@@ -63,7 +63,7 @@ final class FakeGateway extends GatewayServiceImplBase implements AutoCloseable 
 
   Client client(ConnectOptions options) {
     InProcessChannelBuilder channel = InProcessChannelBuilder.forName(name).directExecutor();
-    Client client = new Client(Connection.over(name, channel, options), null);
+    Client client = new Client(Connection.over(name, channel, options), CallMetadata.of(options));
     // The channel waits for the gateway's health, which comes on a thread of its own.
     client.health();
     return client;

@@ -313,8 +313,12 @@ class ToolRunTest {
   void runHasAtLeastOneTurn() {
     try (FakeGateway gateway = new FakeGateway();
         Client client = gateway.client()) {
-      assertThrows(
-          IllegalArgumentException.class, () -> client.runTools(REQUEST, List.of(), 0).close());
+      for (int tooFew : new int[] {0, -1}) {
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> client.runTools(REQUEST, List.of(), tooFew).close());
+      }
+      assertEquals(List.of(), gateway.requests);
     }
   }
 
