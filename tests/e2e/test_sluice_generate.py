@@ -309,6 +309,7 @@ async def test_a_passed_deadline_is_code_5(server: RunningServer, upstream: Upst
         ("--max-tokens", "99999999999", "Hello"),
         ("--seed", "99999999999999999999", "Hello"),
         ("--reasoning", "99999999999", "Hello"),
+        ("--priority", "high", "Hello"),
         ("\udcff",),
     ],
     ids=ascii,

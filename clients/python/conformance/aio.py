@@ -60,20 +60,20 @@ class _Work:
 
     async def _ask(self) -> None:
         """Make a call that has one answer."""
-        order, client, timeout = self._order, self._client, self._order.timeout
+        order, client, beside = self._order, self._client, self._order.beside
         match order.call:
             case "models":
                 listing = order.read(gateway_service_pb2.ListModelsRequest)
-                models = client.models(listing.filter, page_size=listing.page_size, timeout=timeout)
+                models = client.models(listing.filter, page_size=listing.page_size, **beside)
                 write(models=[model.name async for model in models])
             case "get_rate_limits":
                 limits = order.read(gateway_service_pb2.GetRateLimitsRequest)
-                write(response=await client.get_rate_limits(limits, timeout=timeout))
+                write(response=await client.get_rate_limits(limits, **beside))
             case "get_metrics":
                 metrics = order.read(gateway_service_pb2.GetMetricsRequest)
-                write(response=await client.get_metrics(metrics, timeout=timeout))
+                write(response=await client.get_metrics(metrics, **beside))
             case "health":
-                status = await client.health(order.service, timeout=timeout)
+                status = await client.health(order.service, **beside)
                 write(health=HealthCheckResponse.ServingStatus.Name(status))
             case _:
                 raise ValueError(f"There is no call {order.call}.")
@@ -82,7 +82,7 @@ class _Work:
         return self._order.read(gateway_service_pb2.GenerateRequest)
 
     def _generate(self) -> aio.Stream:
-        return self._client.generate(self._turn(), timeout=self._order.timeout)
+        return self._client.generate(self._turn(), **self._order.beside)
 
     async def _events(self, stream: aio.Stream) -> None:
         async with stream:
@@ -94,14 +94,14 @@ class _Work:
 
     async def _collect(self) -> None:
         await self._between(0)
-        answer = await self._client.collect(self._turn(), timeout=self._order.timeout)
+        answer = await self._client.collect(self._turn(), **self._order.beside)
         write(answer=of_answer(answer))
 
     async def _run_tools(self) -> None:
         run = self._client.run_tools(
             self._turn(),
             [_function(told) for told in self._order.functions],
-            timeout=self._order.timeout,
+            **self._order.beside,
             **self._order.limits,
         )
         with _failures_written():

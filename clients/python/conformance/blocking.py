@@ -47,20 +47,20 @@ class _Work:
 
     def _ask(self) -> None:
         """Make a call that has one answer."""
-        order, client, timeout = self._order, self._client, self._order.timeout
+        order, client, beside = self._order, self._client, self._order.beside
         match order.call:
             case "models":
                 listing = order.read(gateway_service_pb2.ListModelsRequest)
-                models = client.models(listing.filter, page_size=listing.page_size, timeout=timeout)
+                models = client.models(listing.filter, page_size=listing.page_size, **beside)
                 write(models=[model.name for model in models])
             case "get_rate_limits":
                 limits = order.read(gateway_service_pb2.GetRateLimitsRequest)
-                write(response=client.get_rate_limits(limits, timeout=timeout))
+                write(response=client.get_rate_limits(limits, **beside))
             case "get_metrics":
                 metrics = order.read(gateway_service_pb2.GetMetricsRequest)
-                write(response=client.get_metrics(metrics, timeout=timeout))
+                write(response=client.get_metrics(metrics, **beside))
             case "health":
-                status = client.health(order.service, timeout=timeout)
+                status = client.health(order.service, **beside)
                 write(health=HealthCheckResponse.ServingStatus.Name(status))
             case _:
                 raise ValueError(f"There is no call {order.call}.")
@@ -69,7 +69,7 @@ class _Work:
         return self._order.read(gateway_service_pb2.GenerateRequest)
 
     def _generate(self) -> sluice.Stream:
-        return self._client.generate(self._turn(), timeout=self._order.timeout)
+        return self._client.generate(self._turn(), **self._order.beside)
 
     def _events(self, stream: sluice.Stream) -> None:
         with stream:
@@ -81,7 +81,7 @@ class _Work:
 
     def _collect(self) -> None:
         if self._order.cancel_after is None:
-            answer = self._client.collect(self._turn(), timeout=self._order.timeout)
+            answer = self._client.collect(self._turn(), **self._order.beside)
         else:
             with self._generate() as stream:
                 self._between(stream, 0)
@@ -92,7 +92,7 @@ class _Work:
         run = self._client.run_tools(
             self._turn(),
             [_function(told) for told in self._order.functions],
-            timeout=self._order.timeout,
+            **self._order.beside,
             **self._order.limits,
         )
         with self._failures_written():

@@ -21,6 +21,13 @@ class Target(TypedDict):
     tls: Tls | None
 
 
+class Beside(TypedDict):
+    """Arguments of every call: its deadline in seconds, and its metadata."""
+
+    timeout: float | None
+    metadata: dict[str, str]
+
+
 class BrokenError(Exception):
     """Raised by a function that is told to break."""
 
@@ -32,6 +39,7 @@ class Order:
     connect: dict[str, Any]
     call: str
     request: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     timeout_ms: int | None = None
     cancel_after: int | None = None
     pause_after: int | None = None
@@ -64,9 +72,12 @@ class Order:
         }
 
     @property
-    def timeout(self) -> float | None:
-        """The deadline in seconds."""
-        return None if self.timeout_ms is None else self.timeout_ms / 1000
+    def beside(self) -> Beside:
+        """What goes with the call beside its request."""
+        return {
+            "timeout": None if self.timeout_ms is None else self.timeout_ms / 1000,
+            "metadata": self.metadata,
+        }
 
     @property
     def limits(self) -> dict[str, int]:

@@ -74,21 +74,6 @@ class Tls:
         return grpc.ssl_channel_credentials(self.ca, self.key, self.cert)
 
 
-def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    """Return what goes with every call of who holds this token; None and "" are no token.
-
-    Raises:
-        ValueError: the token holds what cannot stand in a header; the message never quotes it.
-    """
-    if not token:
-        return ()
-    if not all("!" <= character <= "~" for character in token):
-        raise ValueError(
-            "The token holds characters that no token has, such as spaces or line breaks."
-        )
-    return (("authorization", f"Bearer {token}"),)
-
-
 def channel_options() -> list[tuple[str, int | str]]:
     """Return the options of a channel, for `grpc` and `grpc.aio` alike.
 

@@ -35,7 +35,7 @@ def chatted(monkeypatch: pytest.MonkeyPatch, *keys: str | type[BaseException]) -
     told = io.StringIO()
     conversation = Conversation(gateway_service_pb2.GenerateRequest(model="up/test-model"))
     target = Target("unix:///nowhere/to/be/found", timeout=5)
-    session.Session(target, conversation, Console(file=told, width=200)).run()
+    session.Session(target, conversation, {}, Console(file=told, width=200)).run()
     return told.getvalue()
 
 

@@ -115,6 +115,7 @@ class Gateway:
         self, request: gateway_service_pb2.ListModelsRequest, context: Any
     ) -> gateway_service_pb2.ListModelsResponse:
         """Return one of three pages, which have the filter's words in their models' names."""
+        self.metadata = dict(context.invocation_metadata())
         number = int(request.page_token or 0)
         return gateway_service_pb2.ListModelsResponse(
             models=[model_pb2.Model(name=f"{request.filter.query}{number}")],

@@ -7,16 +7,10 @@ import pytest
 
 import sluice
 from sluice import Tls
-from sluice.connection import call_metadata, client_options
+from sluice.connection import client_options
 
 TOKEN = "token-that-nobody-may-see"
 KEY = b"key-that-nobody-may-see"
-
-
-def test_a_token_goes_with_every_call() -> None:
-    """As a bearer token; without one nothing does."""
-    assert call_metadata(TOKEN) == (("authorization", f"Bearer {TOKEN}"),)
-    assert call_metadata(None) == call_metadata("") == ()
 
 
 @pytest.mark.parametrize("broken", ["\n", " ", "é", "\x00"])

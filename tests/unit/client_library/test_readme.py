@@ -69,6 +69,7 @@ PRINTS: list[tuple[str, int, Sequence[Turn], str]] = [
     ("Deadlines and leaving", 0, [LONG], ""),
     ("Deadlines and leaving", 1, [says("Hi")], "started\ntext_delta\ncompleted\n"),
     ("TLS and token", 0, [], ""),
+    ("Metadata", 0, [says("Hi")], ""),
     ("Health, models, limits", 0, [], "0 0\n1 0\n2 0\n"),
 ]
 

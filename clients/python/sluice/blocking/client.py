@@ -10,8 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sluice.answers import Answer
 from sluice.blocking.stream import Stream, Turn
 from sluice.blocking.tool_run import ToolRun
-from sluice.connection import Options, Tls, call_metadata, client_options
+from sluice.connection import Options, Tls, client_options
 from sluice.errors import failure
+from sluice.metadata import Headers, Metadata, call_headers, token_metadata
 from sluice.tools import MAX_TURNS, Conversation, Function
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, model_pb2
 
@@ -32,7 +33,7 @@ def connect(
         ValueError: the token cannot stand in a header, or `tls` is incomplete.
     """
     merged = client_options(options)
-    metadata = call_metadata(token)
+    metadata = token_metadata(token)
     if tls is None:
         return Client(grpc.insecure_channel(address, options=merged), metadata)
     return Client(grpc.secure_channel(address, tls.credentials(), options=merged), metadata)
@@ -43,25 +44,37 @@ class Client:
 
     Threads may share it. A `timeout` is in seconds and holds for one call, all its tries
     included; without one a call may take for ever. Every call fails with a `SluiceError`.
+
+    `metadata` goes with one call, beside the token (`sluice.metadata.Metadata` says what it is
+    made of); an `authorization` in it takes the token's place. A name or a value that cannot be
+    sent is a ValueError, which never quotes a value, and nothing is sent.
     """
 
-    def __init__(self, channel: grpc.Channel, metadata: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, channel: grpc.Channel, metadata: Metadata) -> None:
         self._channel = channel
-        self._metadata = tuple(metadata)
+        self._metadata = metadata
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)  # its types lack the methods
 
     def generate(
-        self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> Stream:
         """Start a turn and return its events."""
-        return Turn(self._gateway.Generate(request, timeout=timeout, metadata=self._metadata))
+        return self._turn(request, timeout, call_headers(self._metadata, metadata))
 
     def collect(
-        self, request: gateway_service_pb2.GenerateRequest, *, timeout: float | None = None
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> Answer:
         """Run a turn and return its answer."""
-        with self.generate(request, timeout=timeout) as stream:
+        with self.generate(request, timeout=timeout, metadata=metadata) as stream:
             return stream.collect()
 
     def run_tools(
@@ -71,15 +84,18 @@ class Client:
         *,
         max_turns: int = MAX_TURNS,
         timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> ToolRun:
         """Start a run of tools: turns, with the functions called that the model asks for.
 
         The functions are added to the request's own tools; a turn that calls one of those ends
-        the run, and its calls are the caller's. `timeout` holds for each turn.
+        the run, and its calls are the caller's. `timeout` holds for each turn, and `metadata`
+        goes with each.
         """
+        headers = call_headers(self._metadata, metadata)
         return ToolRun(
             Conversation(request, functions, max_turns),
-            lambda turn: self.generate(turn, timeout=timeout),
+            lambda turn: self._turn(turn, timeout, headers),
         )
 
     def list_models(
@@ -87,10 +103,11 @@ class Client:
         request: gateway_service_pb2.ListModelsRequest | None = None,
         *,
         timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> gateway_service_pb2.ListModelsResponse:
         """Return one page of the models that can be called."""
         request = request or gateway_service_pb2.ListModelsRequest()
-        return self._call(self._gateway.ListModels, request, timeout)
+        return self._call(self._gateway.ListModels, request, timeout, metadata)
 
     def models(
         self,
@@ -98,14 +115,15 @@ class Client:
         *,
         page_size: int = 0,
         timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> Iterator[model_pb2.Model]:
         """Go through all models that meet the filter, page by page as they are wanted.
 
-        `page_size` 0 leaves it to the gateway; `timeout` holds for each page.
+        `page_size` 0 leaves it to the gateway; `timeout` and `metadata` hold for each page.
         """
         request = gateway_service_pb2.ListModelsRequest(filter=filter, page_size=page_size)
         while True:
-            page = self.list_models(request, timeout=timeout)
+            page = self.list_models(request, timeout=timeout, metadata=metadata)
             yield from page.models
             if not page.next_page_token:
                 return
@@ -116,29 +134,39 @@ class Client:
         request: gateway_service_pb2.GetRateLimitsRequest | None = None,
         *,
         timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> gateway_service_pb2.GetRateLimitsResponse:
         """Return the limits that are known, and the room that is left."""
         request = request or gateway_service_pb2.GetRateLimitsRequest()
-        return self._call(self._gateway.GetRateLimits, request, timeout)
+        return self._call(self._gateway.GetRateLimits, request, timeout, metadata)
 
     def get_metrics(
         self,
         request: gateway_service_pb2.GetMetricsRequest | None = None,
         *,
         timeout: float | None = None,
+        metadata: Metadata | None = None,
     ) -> gateway_service_pb2.GetMetricsResponse:
         """Return the counters of the replica that answers."""
         request = request or gateway_service_pb2.GetMetricsRequest()
-        return self._call(self._gateway.GetMetrics, request, timeout)
+        return self._call(self._gateway.GetMetrics, request, timeout, metadata)
 
-    def health(self, service: str = "", *, timeout: float | None = None) -> int:
+    def health(
+        self,
+        service: str = "",
+        *,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+    ) -> int:
         """Return what gRPC's health service says of a service, of the whole gateway by default.
 
         It is a value of `grpc_health.v1.health_pb2.HealthCheckResponse.ServingStatus`. A
         service that it does not know is a `SluiceError` with NOT_FOUND.
         """
         request = health_pb2.HealthCheckRequest(service=service)
-        answer: health_pb2.HealthCheckResponse = self._call(self._health.Check, request, timeout)
+        answer: health_pb2.HealthCheckResponse = self._call(
+            self._health.Check, request, timeout, metadata
+        )
         return answer.status
 
     def close(self) -> None:
@@ -156,10 +184,23 @@ class Client:
     ) -> None:
         self.close()
 
+    def _turn(
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        timeout: float | None,
+        headers: Headers,
+    ) -> Stream:
+        return Turn(self._gateway.Generate(request, timeout=timeout, metadata=headers))
+
     def _call(
-        self, method: Callable[..., ResponseT], request: Any, timeout: float | None
+        self,
+        method: Callable[..., ResponseT],
+        request: Any,
+        timeout: float | None,
+        metadata: Metadata | None,
     ) -> ResponseT:
+        headers = call_headers(self._metadata, metadata)
         try:
-            return method(request, timeout=timeout, metadata=self._metadata)
+            return method(request, timeout=timeout, metadata=headers)
         except grpc.RpcError as error:
             raise failure(error) from error

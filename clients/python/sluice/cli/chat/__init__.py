@@ -13,13 +13,14 @@ from sluice.cli.options import target_options
 from sluice.cli.running import endings
 from sluice.cli.turn.options import turn_options
 from sluice.cli.turn.output import notes_console
+from sluice.metadata import Metadata
 from sluice.v1 import gateway_service_pb2
 
 
 @click.command()
 @turn_options
 @target_options(timeout=None)
-def chat(target: Target, request: gateway_service_pb2.GenerateRequest) -> None:
+def chat(target: Target, request: gateway_service_pb2.GenerateRequest, metadata: Metadata) -> None:
     r"""Talk with a model, turn by turn.
 
     The conversation is kept here and sent anew with every turn, with all that providers want
@@ -40,4 +41,4 @@ def chat(target: Target, request: gateway_service_pb2.GenerateRequest) -> None:
     ends the chat with its exit code.
     """
     with endings(target):
-        Session(target, Conversation(request), notes_console()).run()
+        Session(target, Conversation(request), metadata, notes_console()).run()

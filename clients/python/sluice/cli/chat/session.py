@@ -26,6 +26,7 @@ from sluice.cli.turn.play import play
 from sluice.cli.turn.show import Words
 from sluice.errors import SluiceError
 from sluice.messages import tool_result
+from sluice.metadata import Metadata
 from sluice.v1 import content_pb2, event_pb2
 
 _PROMPT = "> "
@@ -39,9 +40,13 @@ class Session:
     is there to decide.
     """
 
-    def __init__(self, target: Target, conversation: Conversation, notes: Console) -> None:
+    def __init__(
+        self, target: Target, conversation: Conversation, metadata: Metadata, notes: Console
+    ) -> None:
+        """`metadata` goes with every turn."""
         self._target = target
         self._conversation = conversation
+        self._metadata = metadata
         self._notes = notes
         self._totals = Totals()
         self._commands = Commands(conversation, self._totals, notes)
@@ -100,7 +105,7 @@ class Session:
                 conversation.add_results([self._result(call) for call in calls])
             show = Words(self._out, self._notes, request=conversation.request)
             try:
-                turn = play(client, conversation.request, show, self._target)
+                turn = play(client, conversation.request, self._metadata, show, self._target)
                 answer = runner.run(attentive(turn))
             except KeyboardInterrupt:
                 conversation.stop("".join(show.said))

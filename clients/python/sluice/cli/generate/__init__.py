@@ -20,6 +20,7 @@ from sluice.cli.turn.options import turn_options
 from sluice.cli.turn.output import Output, note, notes_console
 from sluice.cli.turn.play import play
 from sluice.cli.turn.show import JsonLines, Show, Words
+from sluice.metadata import Metadata
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 
 
@@ -51,6 +52,7 @@ from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
 def generate(
     target: Target,
     request: gateway_service_pb2.GenerateRequest,
+    metadata: Metadata,
     prompt: str | None,
     files: Sequence[content_pb2.Part],
     images: Sequence[content_pb2.Part],
@@ -88,7 +90,7 @@ def generate(
         show: Show = JsonLines()
         if not as_json:
             show = Words(Output(), notes, request=request, quiet=quiet)
-        answer = asyncio.run(attentive(_generate(target, request, show)))
+        answer = asyncio.run(attentive(_generate(target, request, metadata, show)))
         told, code = told_end(answer.finish_reason)
         if not as_json and not quiet:
             note(notes, summary(answer))
@@ -100,7 +102,10 @@ def generate(
 
 
 async def _generate(
-    target: Target, request: gateway_service_pb2.GenerateRequest, show: Show
+    target: Target,
+    request: gateway_service_pb2.GenerateRequest,
+    metadata: Metadata,
+    show: Show,
 ) -> Answer:
     async with connected(target) as client:
-        return await play(client, request, show, target)
+        return await play(client, request, metadata, show, target)

@@ -11,6 +11,7 @@ from sluice.cli.turn.completion import complete_model
 from sluice.cli.turn.files import text_or_file
 from sluice.cli.turn.tools import read_schema, read_tools
 from sluice.messages import system as system_message
+from sluice.metadata import Metadata
 from sluice.v1 import gateway_service_pb2
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -19,7 +20,11 @@ _DEFAULT_MODEL = "local/smollm2-135m-instruct"
 
 
 def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them to a command, which gets `request: GenerateRequest` for them, without a prompt."""
+    """Add them to a command.
+
+    It gets `request: GenerateRequest` for them, without a prompt, and `metadata: Metadata`, which
+    is to go with every turn.
+    """
 
     @functools.wraps(command)
     def with_request(
@@ -37,6 +42,7 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_reasoning: bool,
         fallbacks: Sequence[str],
         labels: Sequence[tuple[str, str]],
+        priority: str | None,
         **others: Any,
     ) -> Any:
         request = gateway_service_pb2.GenerateRequest(model=model, labels=dict(labels))
@@ -61,7 +67,8 @@ def turn_options(command: Callable[..., Any]) -> Callable[..., Any]:
             request.options.CopyFrom(options)
         if fallbacks:
             request.routing.fallback_models.extend(fallbacks)
-        return command(request=request, **others)
+        metadata: Metadata = {} if priority is None else {"sluice-priority": priority}
+        return command(request=request, metadata=metadata, **others)
 
     decorated: Callable[..., Any] = with_request
     for option in reversed(_OPTIONS):
@@ -152,5 +159,10 @@ _OPTIONS = (
         type=_label,
         metavar="KEY=VALUE",
         help="Count the turn under this; repeatable.",
+    ),
+    click.option(
+        "--priority",
+        type=click.Choice(("low", "normal")),
+        help="low: give way to other calls while the gateway is busy.",
     ),
 )
