@@ -100,6 +100,15 @@ async fn deadlines(client: Client) -> Result<(), BoxError> {
     Ok(())
 }
 
+async fn metadata(client: Client) -> Result<(), BoxError> {
+    let patient = client.with_metadata([("sluice-priority", "low")])?;
+    let answer = patient
+        .collect(prompt("local/smollm2-135m-instruct", "Hello"))
+        .await?;
+    println!("{}", answer.text());
+    Ok(())
+}
+
 fn tls_and_token() -> Result<Client, BoxError> {
     use sluice_client::Tls;
 

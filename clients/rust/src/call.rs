@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, ConnectError, Request, Status};
 
@@ -20,8 +20,8 @@ const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) replicas: Arc<Replicas>,
-    pub(crate) throttle: Throttle,
-    pub(crate) authorization: Option<MetadataValue<Ascii>>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) metadata: MetadataMap,
 }
 
 /// Whether a call that failed before its first message may be tried again.
@@ -113,11 +113,7 @@ impl Caller {
 
     fn request<M>(&self, message: M, deadline: Option<Instant>, tried: u32) -> Request<M> {
         let mut request = Request::new(message);
-        if let Some(value) = &self.authorization {
-            request
-                .metadata_mut()
-                .insert("authorization", value.clone());
-        }
+        *request.metadata_mut() = self.metadata.clone();
         if tried > 0 {
             request
                 .metadata_mut()

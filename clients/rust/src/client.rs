@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::call::{Again, Caller, deadline};
 use crate::error::Error;
 use crate::function::Function;
+use crate::metadata::{self, MetadataError};
 use crate::models::Models;
 use crate::options::{ConnectError, Options};
 use crate::replicas::Replicas;
@@ -50,13 +51,13 @@ impl Client {
     /// The address or an option cannot be used.
     pub fn connect(address: &str, options: Options) -> Result<Self, ConnectError> {
         let target = Target::parse(address)?;
-        let authorization = options.authorization()?;
+        let metadata = options.metadata()?;
         let endpoint = options.into_endpoint(&target)?;
         Ok(Self {
             caller: Arc::new(Caller {
                 replicas: Arc::new(Replicas::new(target, endpoint)),
-                throttle: Throttle::new(),
-                authorization,
+                throttle: Arc::new(Throttle::new()),
+                metadata,
             }),
             timeout: None,
         })
@@ -72,6 +73,29 @@ impl Client {
             caller: Arc::clone(&self.caller),
             timeout: Some(timeout),
         }
+    }
+
+    /// Returns a client with the same connections that sends metadata with every call, in a
+    /// run of tools with every turn: pairs of names and values, both text. They are sent
+    /// beside what this client sends already, and in place of what it sends by the same
+    /// name, so that `authorization` replaces the token.
+    ///
+    /// # Errors
+    ///
+    /// A name or a value cannot be sent, or the name is gRPC's own.
+    pub fn with_metadata(
+        &self,
+        metadata: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Result<Self, MetadataError> {
+        let added = metadata::read(metadata)?;
+        Ok(Self {
+            caller: Arc::new(Caller {
+                replicas: Arc::clone(&self.caller.replicas),
+                throttle: Arc::clone(&self.caller.throttle),
+                metadata: metadata::with(&self.caller.metadata, added),
+            }),
+            timeout: self.timeout,
+        })
     }
 
     /// Starts a turn, and streams what happens in it.
@@ -166,10 +190,13 @@ impl Client {
 }
 
 impl fmt::Debug for Client {
+    /// Names the metadata without its values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metadata = self.caller.metadata.as_ref().keys();
         f.debug_struct("Client")
             .field("target", self.caller.replicas.target())
             .field("timeout", &self.timeout)
+            .field("metadata", &metadata.collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -4,10 +4,11 @@ use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::error::with_causes;
+use crate::metadata::hidden;
 use crate::replicas::CONNECT_TIMEOUT;
 use crate::target::Target;
 
@@ -75,15 +76,16 @@ impl Options {
         self
     }
 
-    /// Returns the value of `authorization`, hidden from whatever prints it.
-    pub(crate) fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, ConnectError> {
-        let Some(token) = &self.token else {
-            return Ok(None);
-        };
-        let mut value = MetadataValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| ConnectError::new("The token has characters that cannot be sent."))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+    /// Returns what goes with every call.
+    pub(crate) fn metadata(&self) -> Result<MetadataMap, ConnectError> {
+        let mut metadata = MetadataMap::new();
+        if let Some(token) = &self.token {
+            let value = hidden(&format!("Bearer {token}")).ok_or_else(|| {
+                ConnectError::new("The token has characters that cannot be sent.")
+            })?;
+            metadata.insert("authorization", value);
+        }
+        Ok(metadata)
     }
 
     /// Returns the settings of a connection to one of the target's addresses.

@@ -96,7 +96,13 @@ impl Run {
     }
 
     /// Makes at most so many turns; without this ten.
+    ///
+    /// # Panics
+    ///
+    /// With 0: a run that makes no turn is a mistake in the program.
+    #[track_caller]
     pub fn max_turns(mut self, turns: usize) -> Self {
+        assert!(turns > 0, "a run makes at least one turn");
         self.max_turns = turns;
         self
     }
@@ -135,7 +141,11 @@ impl Run {
             return Ok(State::Ended);
         }
         // Before the functions are called: nobody would hear of their results.
-        self.check_limit()?;
+        if self.answers.len() >= self.max_turns {
+            return Err(RunError::TurnLimit(TurnLimitError {
+                max_turns: self.max_turns,
+            }));
+        }
         if reason == FinishReason::Paused {
             return Ok(State::Next);
         }
@@ -153,26 +163,14 @@ impl Run {
         self.declared.contains(&call.name) && !self.functions.contains_key(&call.name)
     }
 
-    fn check_limit(&self) -> Result<(), RunError> {
-        if self.answers.len() < self.max_turns {
-            return Ok(());
-        }
-        Err(RunError::TurnLimit(TurnLimitError {
-            max_turns: self.max_turns,
-        }))
-    }
-
     /// Goes on until there is an event to hand out; `None` at the end.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, RunError>> {
         loop {
             self.state = match &mut self.state {
-                State::Next => {
-                    self.check_limit()?;
-                    State::Turn(Box::new(Turn {
-                        stream: self.client.generate(self.request.clone()),
-                        assembly: Assembly::default(),
-                    }))
-                }
+                State::Next => State::Turn(Box::new(Turn {
+                    stream: self.client.generate(self.request.clone()),
+                    assembly: Assembly::default(),
+                })),
                 State::Turn(turn) => match ready!(Pin::new(&mut turn.stream).poll_next(cx)) {
                     Some(event) => {
                         let event = event.map_err(RunError::Call)?;

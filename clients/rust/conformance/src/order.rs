@@ -1,5 +1,6 @@
 //! Orders, as they are read.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub(crate) struct Order {
     pub(crate) call: Call,
     #[serde(default = "empty")]
     pub(crate) request: Value,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
     timeout_ms: Option<u64>,
     pub(crate) cancel_after: Option<usize>,
     pub(crate) pause_after: Option<usize>,
@@ -92,7 +95,7 @@ impl Order {
                 key: read(&paths.key)?,
             });
         }
-        let client = Client::connect(address, options)?;
+        let client = Client::connect(address, options)?.with_metadata(&self.metadata)?;
         Ok(match self.timeout_ms {
             Some(milliseconds) => client.with_timeout(Duration::from_millis(milliseconds)),
             None => client,

@@ -4,6 +4,7 @@ mod answers;
 mod connections;
 mod errors;
 mod gateway;
+mod metadata;
 mod readme;
 mod retries;
 mod runs;
