@@ -105,6 +105,7 @@ lock: $(DEV) ## Resolve pyproject.toml into requirements*.lock; UPGRADE=--upgrad
 		(cd $$folder && $(if $(UPGRADE),rm -f package-lock.json &&) \
 		npm install --package-lock-only --omit-lockfile-registry-resolved $(NPM_QUIET)) || exit; done; \
 	else echo 'Node is missing: package-lock.json files stay as they are.' >&2; fi
+	@$(if $(filter rust,$(PRESENT)),$(MAKE) --silent --no-print-directory lock-rust,echo 'Rust is missing: clients/rust/crates.lock stays as it is.' >&2)
 
 pictures: $(DEV) chromium ## Take the pictures of the status page and the command line anew, which takes some minutes
 	@mkdir -p docs/images
