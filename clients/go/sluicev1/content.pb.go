@@ -910,7 +910,9 @@ type ToolCall struct {
 	// Required. Arguments exactly as the model wrote them; "{}" when it wrote
 	// none.
 	ArgumentsJson string `protobuf:"bytes,3,opt,name=arguments_json,json=argumentsJson,proto3" json:"arguments_json,omitempty"`
-	// Output only. Verdict of the schema check.
+	// Output only. Verdict of the schema check. A call is sent back with it:
+	// arguments that are no JSON object are taken where it says that they are
+	// wrong, and go to the provider as "{}".
 	Check ArgumentsCheck `protobuf:"varint,4,opt,name=check,proto3,enum=sluice.v1.ArgumentsCheck" json:"check,omitempty"`
 	// Output only. Where the check failed: JSON Pointer, colon, reason.
 	Violations    []string `protobuf:"bytes,5,rep,name=violations,proto3" json:"violations,omitempty"`

@@ -67,3 +67,16 @@ export function cancelled(signal?: AbortSignal): SluiceError {
   const options = signal?.aborted ? { cause: signal.reason as unknown } : undefined;
   return new SluiceError("CANCELLED", "The call was cancelled.", {}, options);
 }
+
+/** The same error with the turn's id, where nobody told it: also a call that broke off can be asked about. */
+export function ofTurn(error: unknown, generationId: string): unknown {
+  if (!(error instanceof SluiceError) || error.generationId !== "") return error;
+  const { reason, retryDelayMs, violations, quotaViolations, metadata, cause } = error;
+  const details = { reason, retryDelayMs, violations, quotaViolations, metadata, generationId };
+  return new SluiceError(
+    error.status,
+    error.message,
+    details,
+    cause === undefined ? {} : { cause },
+  );
+}

@@ -1,4 +1,4 @@
-import { cancelled, SluiceError } from "./errors.js";
+import { cancelled, ofTurn, SluiceError } from "./errors.js";
 import type { Event } from "./gen/sluice/v1/event_pb.js";
 import {
   GatewayService,
@@ -29,25 +29,28 @@ export class Turn extends Stream {
   protected override async *events(): AsyncGenerator<Event, void, undefined> {
     let generationId = "";
     let completed = false;
-    for await (const message of this.#call.messages()) {
-      for (const event of message.events) {
-        // What came before the cancellation and was not read yet is of no use any more.
-        if (this.#cancelled || this.#signal?.aborted) throw cancelled(this.#signal);
-        const { kind } = event;
-        // A kind that this contract does not know.
-        if (kind.case === undefined) continue;
-        if (kind.case === "started") generationId = kind.value.generationId;
-        if (kind.case === "completed") completed = true;
-        yield event;
+    try {
+      for await (const message of this.#call.messages()) {
+        for (const event of message.events) {
+          // What came before the cancellation and was not read yet is of no use any more.
+          if (this.#cancelled || this.#signal?.aborted) throw cancelled(this.#signal);
+          const { kind } = event;
+          // A kind that this contract does not know.
+          if (kind.case === undefined) continue;
+          if (kind.case === "started") generationId = kind.value.generationId;
+          if (kind.case === "completed") completed = true;
+          yield event;
+        }
       }
+      if (!completed) throw truncated();
+    } catch (error) {
+      throw ofTurn(error, generationId);
     }
-    if (!completed) throw truncated(generationId);
   }
 }
 
-function truncated(generationId: string): SluiceError {
+function truncated(): SluiceError {
   return new SluiceError("UNAVAILABLE", "The stream ended before Completed.", {
     reason: "STREAM_TRUNCATED",
-    generationId,
   });
 }

@@ -99,6 +99,19 @@ test("an end without Completed is a truncated stream", async (t) => {
   await assert.rejects(client.collect(request), expected);
 });
 
+test("an error that nobody told the id of the turn has it from Started", async (t) => {
+  const client = await clientOf(t, {
+    generate(call) {
+      send(call, started("gen_8"));
+      if (call.request.model === "fails") fail(call, status.INTERNAL, "Ours.");
+    },
+  });
+  const late = client.collect(request, { timeoutMs: 300 });
+  await assert.rejects(late, isError({ status: "DEADLINE_EXCEEDED", generationId: "gen_8" }));
+  const failed = client.collect(prompt("fails", "Hi"));
+  await assert.rejects(failed, isError({ message: "Ours.", generationId: "gen_8" }));
+});
+
 test("a status other than OK after Completed is a failure all the same", async (t) => {
   const client = await clientOf(t, {
     generate(call) {

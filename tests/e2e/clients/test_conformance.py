@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sluice.v1 import error_reason_pb2
 from tests.e2e.clients.comparison import comparable, differences
 from tests.e2e.clients.conftest import DRIVERS, Drivers
 from tests.e2e.clients.scenario import Scenario, Scene, scenarios, scene
@@ -23,6 +24,15 @@ def told(order: Mapping[str, Any], address: str, folder: Path) -> dict[str, Any]
     if "tls" in connect:
         connect["tls"] = {name: str(folder / file) for name, file in connect["tls"].items()}
     return {**order, "connect": connect}
+
+
+def test_every_reason_has_a_scenario() -> None:
+    """A reason that is added to the contract is seen by all clients."""
+    names = [scenario.name for scenario in scenarios()]
+    assert len(set(names)) == len(names)
+    values = error_reason_pb2.ErrorReason.DESCRIPTOR.values
+    reasons = {value.name.removeprefix("ERROR_REASON_") for value in values}
+    assert reasons - {"UNSPECIFIED"} <= set(names)
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)

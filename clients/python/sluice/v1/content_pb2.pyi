@@ -425,7 +425,10 @@ class ToolCall(_message.Message):
     none.
     """
     check: Global___ArgumentsCheck.ValueType
-    """Output only. Verdict of the schema check."""
+    """Output only. Verdict of the schema check. A call is sent back with it:
+    arguments that are no JSON object are taken where it says that they are
+    wrong, and go to the provider as "{}".
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Output only. Where the check failed: JSON Pointer, colon, reason."""

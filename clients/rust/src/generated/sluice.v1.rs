@@ -167,7 +167,9 @@ pub struct ToolCall {
     /// none.
     #[prost(string, tag = "3")]
     pub arguments_json: ::prost::alloc::string::String,
-    /// Output only. Verdict of the schema check.
+    /// Output only. Verdict of the schema check. A call is sent back with it:
+    /// arguments that are no JSON object are taken where it says that they are
+    /// wrong, and go to the provider as "{}".
     #[prost(enumeration = "ArgumentsCheck", tag = "4")]
     pub check: i32,
     /// Output only. Where the check failed: JSON Pointer, colon, reason.

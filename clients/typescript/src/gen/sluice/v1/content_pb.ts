@@ -396,7 +396,9 @@ export type ToolCall = Message$1<"sluice.v1.ToolCall"> & {
   argumentsJson: string;
 
   /**
-   * Output only. Verdict of the schema check.
+   * Output only. Verdict of the schema check. A call is sent back with it:
+   * arguments that are no JSON object are taken where it says that they are
+   * wrong, and go to the provider as "{}".
    *
    * @generated from field: sluice.v1.ArgumentsCheck check = 4;
    */

@@ -205,7 +205,9 @@ private static final long serialVersionUID = 0L;
   private int check_ = 0;
   /**
    * <pre>
-   * Output only. Verdict of the schema check.
+   * Output only. Verdict of the schema check. A call is sent back with it:
+   * arguments that are no JSON object are taken where it says that they are
+   * wrong, and go to the provider as "{}".
    * </pre>
    *
    * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -216,7 +218,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Verdict of the schema check.
+   * Output only. Verdict of the schema check. A call is sent back with it:
+   * arguments that are no JSON object are taken where it says that they are
+   * wrong, and go to the provider as "{}".
    * </pre>
    *
    * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -974,7 +978,9 @@ private static final long serialVersionUID = 0L;
     private int check_ = 0;
     /**
      * <pre>
-     * Output only. Verdict of the schema check.
+     * Output only. Verdict of the schema check. A call is sent back with it:
+     * arguments that are no JSON object are taken where it says that they are
+     * wrong, and go to the provider as "{}".
      * </pre>
      *
      * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -985,7 +991,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Verdict of the schema check.
+     * Output only. Verdict of the schema check. A call is sent back with it:
+     * arguments that are no JSON object are taken where it says that they are
+     * wrong, and go to the provider as "{}".
      * </pre>
      *
      * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -1000,7 +1008,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Verdict of the schema check.
+     * Output only. Verdict of the schema check. A call is sent back with it:
+     * arguments that are no JSON object are taken where it says that they are
+     * wrong, and go to the provider as "{}".
      * </pre>
      *
      * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -1013,7 +1023,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Verdict of the schema check.
+     * Output only. Verdict of the schema check. A call is sent back with it:
+     * arguments that are no JSON object are taken where it says that they are
+     * wrong, and go to the provider as "{}".
      * </pre>
      *
      * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -1030,7 +1042,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Verdict of the schema check.
+     * Output only. Verdict of the schema check. A call is sent back with it:
+     * arguments that are no JSON object are taken where it says that they are
+     * wrong, and go to the provider as "{}".
      * </pre>
      *
      * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>

@@ -74,7 +74,9 @@ public interface ToolCallOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Verdict of the schema check.
+   * Output only. Verdict of the schema check. A call is sent back with it:
+   * arguments that are no JSON object are taken where it says that they are
+   * wrong, and go to the provider as "{}".
    * </pre>
    *
    * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
@@ -83,7 +85,9 @@ public interface ToolCallOrBuilder extends
   int getCheckValue();
   /**
    * <pre>
-   * Output only. Verdict of the schema check.
+   * Output only. Verdict of the schema check. A call is sent back with it:
+   * arguments that are no JSON object are taken where it says that they are
+   * wrong, and go to the provider as "{}".
    * </pre>
    *
    * <code>.sluice.v1.ArgumentsCheck check = 4 [json_name = "check"];</code>
