@@ -71,6 +71,14 @@ def test_locks_name_no_address(lock: str) -> None:
     assert [line for line in lines if _ADDRESS.search(line) and not _funding(line)] == []
 
 
+def test_no_other_lock_of_cargo_is_committed() -> None:
+    """Cargo's own file names an address in every entry; it is made of `crates.lock`."""
+    done = subprocess.run(
+        ["git", "ls-files", "*Cargo.lock"], cwd=_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+
+
 def _funding(line: str) -> bool:
     """Whether npm tells here where a package's author takes money."""
     return line.strip().startswith('"url": "https://')
