@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-import trustme
 
 from sluice.v1 import gateway_service_pb2
+from tests.support.certificates import certificates
 from tests.support.client import collect, request
 from tests.support.configuration import Config, configuration
 from tests.support.openai_stream import (
@@ -135,14 +135,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the files that the commands name."""
     (tmp_path / "proto").symlink_to(ROOT / "proto")
     (tmp_path / "river.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    for name in ("server", "client"):
-        issued = authority.issue_cert("127.0.0.1")
-        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
-        for pem in issued.cert_chain_pems:
-            pem.write_to_path(tmp_path / f"{name}.pem", append=True)
-    return tmp_path
+    return certificates(tmp_path)
 
 
 @asynccontextmanager

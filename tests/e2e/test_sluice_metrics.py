@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from google.protobuf import json_format
 
 from sluice.v1 import gateway_service_pb2
+from tests.support.certificates import certificates, tls_settings
 from tests.support.client import collect, collect_failure, request
 from tests.support.configuration import API_KEY, configuration
 from tests.support.openai_stream import DONE, failure, finish, role, text, usage
@@ -190,17 +190,11 @@ async def test_a_passed_deadline_is_code_5() -> None:
 
 async def test_tls(upstream: Upstream, tmp_path: Path) -> None:
     """A trusted server is served; a stranger's certificate and plaintext exit with 4 and why."""
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
-    issued.private_key_pem.write_to_path(tmp_path / "server.key")
-    issued.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
-    tls = {"cert": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+    tls = tls_settings(certificates(tmp_path))
     async with running(configuration(upstream, tls=tls)) as server:
         ask = ("metrics", "--json", "--timeout", "20", "--address", server.listen)
         assert (await sluice(*ask, "--ca", str(tmp_path / "ca.pem")))[0] == 0
-        code, _, errors = await sluice(*ask, "--ca", str(tmp_path / "other.pem"))
+        code, _, errors = await sluice(*ask, "--ca", str(tmp_path / "stranger-ca.pem"))
         assert code == 4
         assert "TLS" in errors
         assert "--ca" in errors

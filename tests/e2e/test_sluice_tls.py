@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import trustme
 
+from tests.support.certificates import certificates, tls_settings
 from tests.support.configuration import MODEL, configuration
 from tests.support.openai_stream import answer
 from tests.support.server import running
@@ -15,24 +15,14 @@ from tests.support.upstream import Upstream
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with an authority and certificates by it, and a stranger's."""
-    authority, stranger = trustme.CA(), trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    for name, issuer in (("server", authority), ("client", authority), ("stranger", stranger)):
-        issued = issuer.issue_cert("127.0.0.1")
-        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
-        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
-    return tmp_path
+    return certificates(tmp_path)
 
 
 async def test_a_certificate_lets_in_and_nothing_else_does(
     upstream: Upstream, folder: Path
 ) -> None:
     """By options or variables; without one, or with a stranger's, 4 and what is missing."""
-    tls = {
-        "cert": str(folder / "server.pem"),
-        "key": str(folder / "server.key"),
-        "client_ca": str(folder / "ca.pem"),
-    }
+    tls = tls_settings(folder, mutual=True)
     async with running(configuration(upstream, tls=tls)) as server:
         where = ("--address", server.listen, "--ca", str(folder / "ca.pem"), "--timeout", "20")
         ask = ("generate", "-q", "-m", MODEL, *where)

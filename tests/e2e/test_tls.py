@@ -6,9 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-import trustme
 from grpc_health.v1 import health_pb2
 
+from tests.support.certificates import certificates, tls_settings
 from tests.support.channels import NO_RETRIES, channel_to, health_on, stub_on
 from tests.support.client import collect, request
 from tests.support.configuration import Config, configuration
@@ -22,23 +22,12 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an authority, and a server's and a client's certificate by it."""
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    for name in ("server", "client"):
-        issued = authority.issue_cert("localhost", "127.0.0.1")
-        issued.private_key_pem.write_to_path(folder / f"{name}.key")
-        for pem in issued.cert_chain_pems:
-            pem.write_to_path(folder / f"{name}.pem", append=True)
-    return folder
+    return certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def secured(upstream: Upstream, folder: Path, *, mutual: bool) -> Config:
     """Return settings with TLS, and with client certificates when `mutual`."""
-    tls = {"cert": str(folder / "server.pem"), "key": str(folder / "server.key")}
-    if mutual:
-        tls["client_ca"] = str(folder / "ca.pem")
-    return configuration(upstream, tls=tls)
+    return configuration(upstream, tls=tls_settings(folder, mutual=mutual))
 
 
 @asynccontextmanager

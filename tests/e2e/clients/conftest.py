@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients.driver import Driver
-from tests.e2e.clients.scenario import certificates, scenarios
+from tests.e2e.clients.scenario import scenarios
+from tests.support.certificates import certificates
 from tests.support.tools import tool
 
 DRIVERS = ("python", "python-asyncio", "go", "typescript", "java", "rust")

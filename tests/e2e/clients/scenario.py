@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trustme
 import yaml
-from cryptography.hazmat.primitives import serialization
 
 from tests.e2e.clients.gateway import ScriptedGateway, scripted_gateway
 from tests.e2e.clients.provider import reply
+from tests.support.certificates import tls_settings
 from tests.support.configuration import Config, configuration
 from tests.support.openai_stream import models
 from tests.support.server import running
@@ -72,28 +71,6 @@ def scenarios() -> list[Scenario]:
     return [Scenario(**entry) for entry in yaml.safe_load(text)]
 
 
-def certificates(folder: Path) -> Path:
-    """Fill a folder with an authority, a server's and a client's certificate, and a stranger."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    trustme.CA().cert_pem.write_to_path(folder / "stranger.pem")
-    for name in ("server", "client"):
-        issued = authority.issue_cert("localhost", "127.0.0.1")
-        (folder / f"{name}.key").write_bytes(_pkcs8(issued.private_key_pem.bytes()))
-        for pem in issued.cert_chain_pems:
-            pem.write_to_path(folder / f"{name}.pem", append=True)
-    return folder
-
-
-def _pkcs8(key: bytes) -> bytes:
-    """Return a private key in the one form that all languages read."""
-    return serialization.load_pem_private_key(key, password=None).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
 @asynccontextmanager
 async def scene(scenario: Scenario, folder: Path) -> AsyncIterator[Scene]:
     """Start what the scenario needs; `folder` holds the certificates."""
@@ -114,7 +91,5 @@ async def scene(scenario: Scenario, folder: Path) -> AsyncIterator[Scene]:
 def _settings(scenario: Scenario, upstream: Upstream, folder: Path) -> Config:
     settings = configuration(upstream, **scenario.server)
     if scenario.tls:
-        settings["tls"] = {"cert": str(folder / "server.pem"), "key": str(folder / "server.key")}
-        if scenario.tls == "mutual":
-            settings["tls"]["client_ca"] = str(folder / "ca.pem")
+        settings["tls"] = tls_settings(folder, mutual=scenario.tls == "mutual")
     return settings
