@@ -30,6 +30,23 @@ def function(
     return sluice.Function("f", "", "", do)
 
 
+class Hanging:
+    """A function that waits until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.stopped = asyncio.Event()
+
+    async def __call__(self, _: content_pb2.ToolCall) -> str:
+        """Say that it runs, and when it does no more."""
+        self.reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped.set()
+        return ""
+
+
 def told(gateway: Gateway) -> list[tuple[str, str, bool]]:
     """Return the results that the second turn was asked with."""
     results = [part.tool_result for part in gateway.requests[1].messages[2].parts]
@@ -96,25 +113,20 @@ class BrokenError(Exception):
 async def test_a_function_that_breaks_ends_the_run(gateway: Gateway, client: aio.Client) -> None:
     """Its error arrives as it is, now and later; the others are cancelled, no turn follows."""
     gateway.turns = [BOTH]
-    fault, waits, stopped = BrokenError("broken"), asyncio.Event(), asyncio.Event()
+    fault, other = BrokenError("broken"), Hanging()
 
     async def do(made: content_pb2.ToolCall) -> str:
         if made.id == "c1":
-            await waits.wait()
+            await other.reached.wait()
             raise fault
-        waits.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-        return ""
+        return await other(made)
 
     run = client.run_tools(REQUEST, [function(do)])
     for _ in range(2):
         with pytest.raises(BrokenError) as raised:
             await run.collect()
         assert raised.value is fault
-    assert stopped.is_set()
+    assert other.stopped.is_set()
     assert len(run.answers) == 1
     assert len(gateway.requests) == 1
 
@@ -158,23 +170,14 @@ async def test_a_run_can_be_cancelled_while_functions_run(
 ) -> None:
     """They are cancelled; whoever reads gets an error, and is not cancelled."""
     gateway.turns = [calls(call("f"))]
-    reached, stopped = asyncio.Event(), asyncio.Event()
-
-    async def do(_: content_pb2.ToolCall) -> str:
-        reached.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-        return ""
-
-    run = client.run_tools(REQUEST, [function(do)])
+    hanging = Hanging()
+    run = client.run_tools(REQUEST, [function(hanging)])
     reading = asyncio.create_task(run.collect())
-    await reached.wait()
+    await hanging.reached.wait()
     run.cancel()
     with pytest.raises(sluice.SluiceError, match="CANCELLED"):
         await reading
-    assert stopped.is_set()
+    assert hanging.stopped.is_set()
     with pytest.raises(sluice.SluiceError, match="CANCELLED"):
         await run.collect()
     assert len(gateway.requests) == 1
@@ -185,23 +188,14 @@ async def test_a_task_can_be_cancelled_while_functions_run(
 ) -> None:
     """They end before the task does; reading on tells that the run was cancelled."""
     gateway.turns = [calls(call("f"))]
-    reached, stopped = asyncio.Event(), asyncio.Event()
-
-    async def do(_: content_pb2.ToolCall) -> str:
-        reached.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-        return ""
-
-    run = client.run_tools(REQUEST, [function(do)])
+    hanging = Hanging()
+    run = client.run_tools(REQUEST, [function(hanging)])
     reading = asyncio.create_task(run.collect())
-    await reached.wait()
+    await hanging.reached.wait()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert stopped.is_set()
+    assert hanging.stopped.is_set()
     with pytest.raises(sluice.SluiceError, match="CANCELLED"):
         await run.collect()
 
