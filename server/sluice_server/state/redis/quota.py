@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +45,8 @@ class RedisQuotaStore:
     def __init__(self, url: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Take the address of a Redis, and how long to wait for it in seconds."""
         self._connection = Connection(url, timeout=timeout)
+        self._reserving: dict[str, asyncio.Task[Any]] = {}
+        """Reservations that Redis was asked for and has not answered, by id."""
 
     async def reserve(
         self,
@@ -64,7 +68,7 @@ class RedisQuotaStore:
             "force": force,
             "counted": counted,
         }
-        reply = await self._connection.run(_RESERVE, _keys(reservation), _pack(message))
+        reply = await self._reserve(reservation, _pack(message))
         if reply is None:
             return None
         refusal: dict[str, Any] = _unpack(reply)
@@ -100,6 +104,10 @@ class RedisQuotaStore:
 
     async def settle(self, reservation: Reservation, used: Mapping[Unit, int] | None) -> None:
         """End a reservation; None: nothing was sent. Units without a count stay as estimated."""
+        reserving = self._reserving.get(reservation.id)
+        if reserving is not None:
+            # Over another connection this could come first, and the room would stay taken.
+            await asyncio.wait((reserving,))
         message = _reservation(reservation)
         message["used"] = None if used is None else sane.amounts(used)
         await self._connection.run(_SETTLE, _keys(reservation), _pack(message))
@@ -154,7 +162,24 @@ class RedisQuotaStore:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        reserving = tuple(self._reserving.values())
+        for task in reserving:
+            task.cancel()
+        await asyncio.gather(*reserving, return_exceptions=True)
         await self._connection.aclose()
+
+    async def _reserve(self, reservation: Reservation, message: bytes) -> Any:
+        """Ask for room; who stops waiting does not stop the question, which may be on its way."""
+        asked = self._connection.run(_RESERVE, _keys(reservation), message)
+        task = self._reserving[reservation.id] = asyncio.create_task(asked)
+        task.add_done_callback(functools.partial(self._answered, reservation.id))
+        return await asyncio.shield(task)
+
+    def _answered(self, reservation: str, task: asyncio.Task[Any]) -> None:
+        if self._reserving.get(reservation) is task:
+            del self._reserving[reservation]
+        if not task.cancelled():
+            task.exception()  # told to whoever waits; there may be nobody
 
     async def _snapshot(self, names: Sequence[str], own: Sequence[OwnLimit]) -> dict[str, Any]:
         keys = [_GROUP + name for name in names] + [_OWN + limit.name for limit in own]
