@@ -109,7 +109,8 @@ async def test_a_stock_client_gets_everything_in_the_end(upstream: Upstream) -> 
     # Nobody came back before 250 ms.
     at_once = sum(reader.seconds < 0.25 for reader in readers)
     assert at_once <= PLACES + WAITING
-    assert CALLS - PLACES - WAITING <= len(refusals(server)) < 2 * CALLS
+    # On a machine that is slow to send them, some come when others have left.
+    assert CALLS / 4 < len(refusals(server)) < 2 * CALLS
 
 
 async def test_admitted_calls_keep_their_latency(upstream: Upstream) -> None:

@@ -181,8 +181,9 @@ class Server(Section):
 
     max_queued_calls: Annotated[int, Field(ge=0, le=1_000_000), NOT_BOOLEAN] = 200
     """Calls that may wait for a place, those of normal priority first; further ones fail with
-    OVERLOADED and are told when to come back. Two hundred: a tenth of the places is free again
-    within moments, and whoever stands further back is better served by another replica."""
+    OVERLOADED and are told when to come back. For calls whose library tried three times in vain
+    there is as much room again. Two hundred: a tenth of the places is free again within moments,
+    and whoever stands further back is better served by another replica."""
 
     max_queue_seconds: Wait = 5.0
     """Longest wait for a place, in seconds. Five: a replica that was full for longer stays so."""

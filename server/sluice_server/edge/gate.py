@@ -5,7 +5,8 @@ number of calls waits, those of normal priority before those of low, in order of
 arrival; further ones are told at once when to come back, or to go to another replica, so
 that those who are inside keep their pace. They are told different moments, as places
 come free one after the other: a crowd that came back together would be refused again,
-and client libraries do not come back often. Room at providers is `limits`' business.
+and client libraries do not come back often. For those that came back in vain already
+there is as much room to wait again. Room at providers is `limits`' business.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Gate:
 
         Args:
             places: Calls that are worked on at the same time.
-            waiting: Calls that may wait for a place.
+            waiting: Calls that may wait for a place, and once more as many that insist.
             max_wait: Seconds for which one may wait.
             low_share: Share of the places that calls of low priority may fill.
             on_waiting: Is told how many calls wait, whenever that changes.
@@ -70,11 +71,12 @@ class Gate:
         return len(self._normal) + len(self._low)
 
     @asynccontextmanager
-    async def place(self, *, low: bool) -> AsyncIterator[float]:
+    async def place(self, *, low: bool, insists: bool = False) -> AsyncIterator[float]:
         """Hold a place, at once or after a wait; yields the seconds that it took.
 
         Args:
             low: The call gives way to others.
+            insists: It was refused so often that it hardly comes back once more.
 
         Raises:
             OverloadedError: there is none, and too many wait; or it did not come in time.
@@ -84,7 +86,7 @@ class Gate:
         if not ahead and self.active < self._limit(low=low):
             self.active += 1
         else:
-            await self._wait(low=low)
+            await self._wait(low=low, most=self._most_waiting * (2 if insists else 1))
         entered = self._clock()
         try:
             yield entered - came
@@ -92,8 +94,8 @@ class Gate:
             self._learn(self._clock() - entered)
             self._leave()
 
-    async def _wait(self, *, low: bool) -> None:
-        if self.waiting >= self._most_waiting and (low or not self._send_away_low()):
+    async def _wait(self, *, low: bool, most: int) -> None:
+        if self.waiting >= most and (low or not self._send_away_low()):
             raise self._refusal("This replica is full")
         queue = self._low if low else self._normal
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

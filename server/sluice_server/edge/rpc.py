@@ -53,9 +53,9 @@ PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
 """Metadata in which gRPC libraries say how often they tried a call already (gRFC A6)."""
 
 PATIENT_ATTEMPTS = 3
-"""So often a draining replica refuses a call. gRPC libraries try it five times at most, whatever
-their policy says (gRFC A6): the fourth is served, and the fifth is left for when the connection
-ends meanwhile."""
+"""So often a replica that drains or is full refuses a call. gRPC libraries try it five times at
+most, whatever their policy says (gRFC A6): the fourth is served, and the fifth is left for when
+that does not come to an end."""
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
@@ -77,6 +77,8 @@ class Rpc:
     """A provider's key that the caller brought along."""
     priority: str = ""
     """What the caller says of it."""
+    insists: bool = False
+    """Its library tried it so often that it hardly comes back once more."""
 
     @property
     def low(self) -> bool:
@@ -169,6 +171,7 @@ class RpcRunner:
             deadline=None if remaining is None else started + remaining,
             provider_key=_secret(metadata.pop(PROVIDER_KEY, "")),
             priority=metadata.get(PRIORITY, ""),
+            insists=_insists(metadata),
         )
         rpc.mark = correlation.Mark(rpc.record.generation_id, rpc.scope.trace_id, rpc.scope.span_id)
         correlation.begin(rpc.mark)
@@ -180,7 +183,7 @@ class RpcRunner:
         failure: SluiceError | None = None
         code = "OK"
         try:
-            rpc.record.caller = self._admit(metadata)
+            rpc.record.caller = self._admit(rpc, metadata)
             self._let_in += 1
             self._ledger.call_started(rpc.record)
             return await handler(rpc)
@@ -219,11 +222,11 @@ class RpcRunner:
         if not self._open:
             self._idle.set()
 
-    def _patient_with(self, metadata: Mapping[str, str]) -> bool:
-        return _insists(metadata) and time.monotonic() < self._patient_until
+    def _patient_with(self, rpc: Rpc) -> bool:
+        return rpc.insists and time.monotonic() < self._patient_until
 
-    def _admit(self, metadata: Mapping[str, str]) -> str:
-        if self.draining and not self._patient_with(metadata):
+    def _admit(self, rpc: Rpc, metadata: Mapping[str, str]) -> str:
+        if self.draining and not self._patient_with(rpc):
             raise OverloadedError(
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,

@@ -66,7 +66,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             came = time.monotonic()
             try:
                 # Before anything that costs time: whoever is sent away shall know it at once.
-                async with self._rooms.gate.place(low=low) as waited:
+                async with self._rooms.gate.place(low=low, insists=rpc.insists) as waited:
                     self._placed(rpc, waited)
                     await self._run(request, context, rpc, low=low, waited=waited)
             finally:

@@ -25,11 +25,11 @@ class Crowd:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self._doors: dict[str, asyncio.Event] = {}
 
-    async def come(self, *names: str, low: bool = False) -> None:
+    async def come(self, *names: str, low: bool = False, insists: bool = False) -> None:
         """Let calls come, one after the other."""
         for name in names:
             self._doors[name] = asyncio.Event()
-            self.tasks[name] = asyncio.create_task(self._call(name, low))
+            self.tasks[name] = asyncio.create_task(self._call(name, low, insists))
             await self._settle()
 
     async def leave(self, name: str) -> None:
@@ -52,8 +52,8 @@ class Crowd:
         assert isinstance(error, OverloadedError)
         return error
 
-    async def _call(self, name: str, low: bool) -> None:
-        async with self.gate.place(low=low):
+    async def _call(self, name: str, low: bool, insists: bool) -> None:
+        async with self.gate.place(low=low, insists=insists):
             self.order.append(name)
             await self._doors[name].wait()
 
@@ -83,6 +83,21 @@ async def test_the_queue_is_bounded() -> None:
     wait = crowd.refused("e").retry_after
     assert wait is not None
     assert SHORTEST_RETRY_SECONDS <= wait <= LONGEST_RETRY_SECONDS
+    await crowd.disband()
+
+
+async def test_who_insists_finds_room_in_a_full_queue() -> None:
+    """Whoever was refused often may wait behind those that came first; that room is bounded too."""
+    crowd = Crowd()
+    await crowd.come(*"abcd")
+    await crowd.come("e", "f", "g", insists=True)
+    assert crowd.gate.waiting == 4
+    crowd.refused("g")
+    await crowd.come("h")
+    crowd.refused("h")
+    for name in "abcd":
+        await crowd.leave(name)
+    assert crowd.order == [*"abcdef"]
     await crowd.disband()
 
 
