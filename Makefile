@@ -23,7 +23,11 @@ DEV     := $(VENV)/.dev
 # Grafana's schema, in a program of our own; by content, as with Node's packages below.
 SCHEMA         := tests/deploy/schema
 GRAFANA_SCHEMA := grafana-schema-$(shell cat $(SCHEMA)/go.mod $(SCHEMA)/main.go 2>/dev/null | cksum | cut -d' ' -f1)
-GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA)
+# Helm and what judges its output, of one module: they share most of what must be compiled.
+JUDGE       := tests/deploy/judge
+CHART_TOOLS := chart-tools-$(shell cat $(JUDGE)/go.mod $(JUDGE)/main.go 2>/dev/null | cksum | cut -d' ' -f1)
+GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA) \
+	$(TOOLS)/$(CHART_TOOLS)
 
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
 LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
@@ -198,13 +202,13 @@ bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)
 
 ifneq ($(shell command -v go 2>/dev/null),)
-tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe and grafana-schema into .tools/bin (needs Go)
+tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe, grafana-schema, helm and chart-judge into .tools/bin (needs Go)
 else ifeq ($(CI),true)
 tools:
 	@echo 'Go is missing, and without it the tests would skip what they must prove.' >&2; exit 1
 else
 tools:
-	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe or grafana-schema will be skipped.' >&2
+	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe, grafana-schema or helm will be skipped.' >&2
 endif
 
 ifneq ($(shell command -v npm 2>/dev/null),)
@@ -266,6 +270,14 @@ $(TOOLS)/$(GRAFANA_SCHEMA):
 	rm -f $(TOOLS)/grafana-schema-*
 	@mkdir -p $(TOOLS)/bin
 	cd $(SCHEMA) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/grafana-schema" .
+	@touch $@
+
+# Without the compiler's optimizations, which would take a third of the time again and win nothing.
+$(TOOLS)/$(CHART_TOOLS):
+	rm -f $(TOOLS)/chart-tools-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(JUDGE) && CGO_ENABLED=0 go build -trimpath -gcflags 'all=-N -l' -ldflags '-s -w' \
+		-o "$(CURDIR)/$(TOOLS)/bin/" . helm.sh/helm/v4/cmd/helm
 	@touch $@
 
 # The machine's own programs, else out of Debian's packages: how is told there.
