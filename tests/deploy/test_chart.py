@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
@@ -255,7 +255,7 @@ def test_the_autoscaler_waits_for_drains(drain: int, pause: int) -> None:
 
 def test_nobody_is_let_in_by_an_empty_list() -> None:
     """A rule without peers admits everybody; no peers must mean no rule."""
-    nobody = {"networkPolicy": {"callers": [], "monitoring": [], "health": []}}
+    nobody: Json = {"networkPolicy": {"callers": [], "monitoring": [], "health": []}}
     assert not the("NetworkPolicy", with_values(nobody))["spec"]["ingress"]
     for path in CASES:
         for policy in (each for each in case(path) if each["kind"] == "NetworkPolicy"):

@@ -13,12 +13,14 @@ import pytest
 import yaml
 
 from sluice_server.__main__ import main
+from tests.deploy.chart_values import README
 from tests.deploy.charts import (
     CASES,
     CHART,
     case,
     container,
     pod,
+    rendered,
     server_config,
     the,
     with_values,
@@ -78,6 +80,19 @@ def test_the_server_takes_the_configuration(
 ) -> None:
     """With the variables that the pod has, and by the command that operators use."""
     objects = case(path)
+    config = laid_out(server_config(objects), tmp_path)
+    code = judge(config, environment(objects), tmp_path, monkeypatch)
+    assert code == 0, capsys.readouterr().err
+
+
+def test_the_readme_begins_with_values_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever copies them gets pods that start."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    values = tmp_path / "my-values.yaml"
+    values.write_text(block, encoding="utf-8")
+    objects = rendered("--values", str(values))
     config = laid_out(server_config(objects), tmp_path)
     code = judge(config, environment(objects), tmp_path, monkeypatch)
     assert code == 0, capsys.readouterr().err

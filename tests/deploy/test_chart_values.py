@@ -71,12 +71,18 @@ def test_a_typo_is_refused_everywhere() -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     closed = [path for path, section in sections(schema) if path != "" and strict(section)]
     assert len(closed) > 15
+    values: Json = {"typo": 1}
+    for path in closed:
+        section = values
+        for key in path.split("."):
+            section = section.setdefault(key, {})
+        section["typo"] = 1
+    with pytest.raises(RefusedError) as refused:
+        with_values(values)
     for path in ("", *closed):
-        values: Json = {"typo": 1}
-        for key in reversed(path.split(".") if path else []):
-            values = {key: values}
-        with pytest.raises(RefusedError, match="typo"):
-            with_values(values)
+        place = path.replace(".", "/")
+        assert f"at '/{place}'".replace("'/'", "''") in str(refused.value)
+    assert str(refused.value).count("additional properties 'typo' not allowed") == len(closed) + 1
 
 
 def strict(section: Json) -> bool:
@@ -259,3 +265,12 @@ def test_notes_say_what_to_type_and_what_to_mind(callers: list[Json]) -> None:
     assert len(warnings) == len(warned)
     for word in warned:
         assert any(word in warning for warning in warnings)
+
+
+def test_notes_know_of_client_certificates() -> None:
+    """Without them the line would end with a handshake that failed."""
+    values = str(CHART / "ci/mutual-tls.yaml")
+    notes = helm("install", "demo", str(CHART), "--dry-run=client", "--values", values)
+    assert "grpcurl -cacert ca.pem" in notes
+    assert "-cert client.pem -key client.key -H" in notes
+    assert "WARNING" not in notes
