@@ -56,7 +56,13 @@ SHAPE = [
     ("local: 3", "local: must be a mapping"),
     ("callers: {}", "callers: must be a list"),
     ("callers: [x]", "callers[0]: must be a mapping"),
-    ("callers: [{name: a}]", "callers[0].token: is required"),
+    (
+        "callers: [{name: a}]",
+        (
+            "callers[0]: needs at least one of token, token_hashes, certificates and jwt; "
+            "`sluice-server token new` makes a token and its hash"
+        ),
+    ),
     ("callers: [{name: a, token: short}]", "callers[0].token: must have at least 16 characters"),
     (
         "callers: [{name: a, token: 'with white space in it'}]",
@@ -183,7 +189,7 @@ BETWEEN = [
         "listen: 0.0.0.0:50051",
         (
             "listen: can be reached from other machines, so configure "
-            "tls (a certificate and its key) and callers (a name and a token for each); "
+            "tls (a certificate and its key) and callers (each with a name and a token, its hash, a certificate or a JWT); "
             "or listen on 127.0.0.1; or set insecure: true if something else protects the port"
         ),
     ),
@@ -199,7 +205,7 @@ BETWEEN = [
         "listen: 10.0.0.1:1\ntls: {cert: sluice.yaml, key: sluice.yaml}",
         (
             "listen: can be reached from other machines, so configure "
-            "callers (a name and a token for each); "
+            "callers (each with a name and a token, its hash, a certificate or a JWT); "
             "or listen on 127.0.0.1; or set insecure: true if something else protects the port"
         ),
     ),

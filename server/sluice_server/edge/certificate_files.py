@@ -1,0 +1,138 @@
+"""The server's certificate, read again when its files change.
+
+gRPC asks before each handshake, on a thread of its own: files are looked at, and read only when
+they changed. What cannot be used leaves what was there; a certificate that is written before its
+key does not fit it for a moment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+import grpc
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from sluice_server.config import settings
+from sluice_server.telemetry import names
+
+_log = structlog.get_logger("sluice.tls")
+
+Stamp = tuple[tuple[int, int, int], ...]
+"""What changes when a file does: time, size and inode of each."""
+
+SERVER = "server"
+CLIENT_CA = "client_ca"
+
+
+class UnusableCertificateError(OSError):
+    """Certificate, key and authorities cannot be used together."""
+
+
+class CertificateFiles:
+    """The files of `tls`."""
+
+    def __init__(
+        self, tls: settings.Tls, *, on_loaded: Callable[[str, float], object] | None = None
+    ) -> None:
+        """Read them.
+
+        Args:
+            tls: Where they are.
+            on_loaded: Told what expires when: SERVER or CLIENT_CA, and seconds since the epoch.
+
+        Raises:
+            UnusableCertificateError: they cannot be used.
+        """
+        self._tls = tls
+        self._paths = tuple(path for path in (tls.cert, tls.key, tls.client_ca) if path is not None)
+        self._on_loaded = on_loaded
+        self._lock = threading.Lock()
+        self._stamp: Stamp = ()
+        try:
+            self._stamp = self._look()
+            self._configuration = self._load()
+        except (OSError, ValueError, TypeError) as error:
+            raise UnusableCertificateError(f"tls cannot be used: {error}") from error
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Return what makes a port speak TLS with them."""
+        # Python's gRPC knows compulsory client certificates or none (docs/decisions/0046).
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration,
+            self.changed,  # type: ignore[arg-type] # the stubs do not know that None is no change
+            require_client_authentication=self._tls.client_ca is not None,
+        )
+
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return what is to be used from now on; None for no change. Never raises."""
+        with self._lock:
+            try:
+                stamp = self._look()
+                if stamp == self._stamp:
+                    return None
+                # One that cannot be used is told once.
+                self._stamp = stamp
+                self._configuration = self._load()
+            except (OSError, ValueError, TypeError) as error:
+                if self._stamp:
+                    _log.error(names.CERTIFICATE_UNUSABLE, message=_reason(error))
+                if isinstance(error, OSError):
+                    # There may be nothing to look at; whatever comes is a change.
+                    self._stamp = ()
+                return None
+            _log.info(names.CERTIFICATE_RELOADED)
+            return self._configuration
+
+    def _look(self) -> Stamp:
+        stats = (path.stat() for path in self._paths)
+        return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+    def _load(self) -> grpc.ServerCertificateConfiguration:
+        chain, key = self._tls.cert.read_bytes(), self._tls.key.read_bytes()
+        expiries = {SERVER: _expiry_of_pair(chain, key)}
+        authorities = None
+        if self._tls.client_ca is not None:
+            authorities = self._tls.client_ca.read_bytes()
+            expiries[CLIENT_CA] = min(_end(one) for one in _certificates(authorities))
+        made = grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+        if self._on_loaded is not None:
+            for which, end in expiries.items():
+                self._on_loaded(which, end.timestamp())
+        return made
+
+
+def _expiry_of_pair(chain: bytes, key: bytes) -> datetime:
+    """Return when the first certificate of the chain to expire does.
+
+    Raises:
+        ValueError: it is none, or another key's.
+    """
+    certificates = _certificates(chain)
+    try:
+        public = load_pem_private_key(key, None).public_key()
+    except TypeError:
+        raise ValueError("the key has a passphrase") from None
+    except ValueError:
+        raise ValueError("the key is not in PEM format") from None
+    if public != certificates[0].public_key():
+        raise ValueError("the key does not belong to the certificate")
+    return min(_end(one) for one in certificates)
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise ValueError("a certificate is not in PEM format") from None
+
+
+def _end(certificate: x509.Certificate) -> datetime:
+    return certificate.not_valid_after_utc
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else str(error)
