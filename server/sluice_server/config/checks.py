@@ -261,9 +261,11 @@ def _certificates(view: _View) -> Iterator[Finding]:
     if view.has("tls", "client_ca") or ("tls", "client_ca") in view.spoiled:
         return
     for i in view.entries("callers"):
-        if view.entries("callers", i, "certificates") and ("tls",) not in view.spoiled:
+        place = ("callers", i, "certificates")
+        meant = [j for j in view.entries(*place) if (*place, j) not in view.spoiled]
+        if meant and ("tls",) not in view.spoiled:
             yield (
-                ("callers", i, "certificates"),
+                place,
                 (
                     "needs tls.client_ca, the authority that signed them: "
                     "without it clients show no certificate"

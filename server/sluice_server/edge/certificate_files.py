@@ -52,6 +52,8 @@ class CertificateFiles:
         self._on_loaded = on_loaded
         self._lock = threading.Lock()
         self._stamp: Stamp = ()
+        self._told = ""
+        """Why the files could not be used at last; each reason is logged once in a row."""
         try:
             self._stamp = self._look()
             self._configuration = self._load()
@@ -74,16 +76,18 @@ class CertificateFiles:
                 stamp = self._look()
                 if stamp == self._stamp:
                     return None
-                # One that cannot be used is told once.
                 self._stamp = stamp
                 self._configuration = self._load()
             except (OSError, ValueError, TypeError) as error:
-                if self._stamp:
-                    _log.error(names.CERTIFICATE_UNUSABLE, message=_reason(error))
+                reason = _reason(error)
+                if reason != self._told:
+                    _log.error(names.CERTIFICATE_UNUSABLE, message=reason)
+                self._told = reason
                 if isinstance(error, OSError):
-                    # There may be nothing to look at; whatever comes is a change.
+                    # What could not be read may come back as it was.
                     self._stamp = ()
                 return None
+            self._told = ""
             _log.info(names.CERTIFICATE_RELOADED)
             return self._configuration
 
