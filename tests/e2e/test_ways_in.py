@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import jwt
@@ -232,7 +232,7 @@ async def test_without_keys_nobody_is_judged(upstream: Upstream) -> None:
 class TestCertificates:
     """Callers by client certificate."""
 
-    NAMES: dict[str, dict[str, Any]] = {
+    NAMES: ClassVar[dict[str, dict[str, Any]]] = {
         "spiffe": {"uris": ["spiffe://shop/checkout"], "dns": ["search.internal"]},
         "host": {"dns": ["Search.Internal"], "common_name": "batch"},
         "common": {"common_name": "batch"},
