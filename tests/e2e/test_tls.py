@@ -1,8 +1,6 @@
 """Does TLS protect the main port, and only let in whom it should?"""
 
 import asyncio
-import datetime as dt
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +19,6 @@ from tests.support.replies import Gate, Reply
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
-EXPIRY = "sluice_tls_certificate_expiry_timestamp_seconds", frozenset({("certificate", "server")})
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -107,11 +104,10 @@ async def test_renewed_certificates_are_used(upstream: Upstream, tmp_path: Path)
         running(secured(upstream, tmp_path, mutual=False)) as server,
         secure_channel(server, tmp_path) as channel,
     ):
-        before = (await server.scrape())[EXPIRY]
         stream = asyncio.create_task(collect(stub_on(channel).Generate(request())))
         await gate.reached.wait()
         authority = trustme.CA()
-        certificate(tmp_path, "server", authority, valid_for=dt.timedelta(days=3))
+        certificate(tmp_path, "server", authority)
         assert not await reachable(server, tmp_path)
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         assert await reachable(server, tmp_path)
@@ -119,9 +115,6 @@ async def test_renewed_certificates_are_used(upstream: Upstream, tmp_path: Path)
         assert (await stream).text == "Hi"
         # The old connection is as good as before.
         assert (await collect(stub_on(channel).Generate(request()))).text == "Hi"
-        after = (await server.scrape())[EXPIRY]
-    assert before > after
-    assert abs(after - time.time() - 3 * 86400) < 3600
 
 
 async def test_renewed_authorities_are_used(upstream: Upstream, tmp_path: Path) -> None:

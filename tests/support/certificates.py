@@ -30,12 +30,9 @@ def certificates(folder: Path) -> Path:
     return folder
 
 
-def certificate(
-    folder: Path, name: str, authority: trustme.CA, *, valid_for: dt.timedelta | None = None
-) -> None:
+def certificate(folder: Path, name: str, authority: trustme.CA) -> None:
     """Write a certificate by this authority, and its key, in place of those that are there."""
-    expiry = None if valid_for is None else dt.datetime.now(dt.UTC) + valid_for
-    issued = authority.issue_cert(*NAMES, not_after=expiry)
+    issued = authority.issue_cert(*NAMES)
     issued.private_key_pem.write_to_path(folder / f"{name}.key")
     (folder / f"{name}.pem").write_bytes(b"".join(p.bytes() for p in issued.cert_chain_pems))
 

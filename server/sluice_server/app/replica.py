@@ -340,7 +340,7 @@ class App:
             self.health_address = await listen(probes, management.health)
         server = main_server(configured.server, servicer, self._publisher.servicer)
         self._stack.push_async_callback(server.stop, None)
-        tls = self._certificates()
+        tls = CertificateFiles(configured.tls) if configured.tls else None
         self.listen_address = await listen(server, configured.listen, tls=tls)
         self._trace.serves_at(self.listen_address)
         self._stack.callback(hang_up, self.listen_address)
@@ -353,12 +353,6 @@ class App:
             tls=configured.tls is not None,
             providers=sorted(self._ward.board.providers),
         )
-
-    def _certificates(self) -> CertificateFiles | None:
-        tls, expiry = self._settings.tls, self.metrics.certificate_expiry
-        if tls is None:
-            return None
-        return CertificateFiles(tls, on_loaded=lambda which, end: expiry.labels(which).set(end))
 
     def _sharing_changed(self, state: SharedState) -> None:
         _log.warning(names.SHARED_STATE_CHANGED, up=state.up)

@@ -8,7 +8,6 @@ key does not fit it for a moment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import datetime
 
 import grpc
@@ -24,9 +23,6 @@ _log = structlog.get_logger("sluice.tls")
 Stamp = tuple[tuple[int, int, int], ...]
 """What changes when a file does: time, size and inode of each."""
 
-SERVER = "server"
-CLIENT_CA = "client_ca"
-
 
 class UnusableCertificateError(OSError):
     """Certificate, key and authorities cannot be used together."""
@@ -35,23 +31,17 @@ class UnusableCertificateError(OSError):
 class CertificateFiles:
     """The files of `tls`."""
 
-    def __init__(
-        self, tls: settings.Tls, *, on_loaded: Callable[[str, float], object] | None = None
-    ) -> None:
+    def __init__(self, tls: settings.Tls) -> None:
         """Read them.
-
-        Args:
-            tls: Where they are.
-            on_loaded: Told what expires when: SERVER or CLIENT_CA, and seconds since the epoch.
 
         Raises:
             UnusableCertificateError: they cannot be used.
         """
         self._tls = tls
         self._paths = tuple(path for path in (tls.cert, tls.key, tls.client_ca) if path is not None)
-        self._on_loaded = on_loaded
         self._lock = threading.Lock()
         self._stamp: Stamp = ()
+        self._expires: datetime | None = None
         self._told = ""
         """Why the files could not be used at last; each reason is logged once in a row."""
         try:
@@ -88,7 +78,7 @@ class CertificateFiles:
                     self._stamp = ()
                 return None
             self._told = ""
-            _log.info(names.CERTIFICATE_RELOADED)
+            _log.info(names.CERTIFICATE_RELOADED, expires=str(self._expires))
             return self._configuration
 
     def _look(self) -> Stamp:
@@ -97,16 +87,12 @@ class CertificateFiles:
 
     def _load(self) -> grpc.ServerCertificateConfiguration:
         chain, key = self._tls.cert.read_bytes(), self._tls.key.read_bytes()
-        expiries = {SERVER: _expiry_of_pair(chain, key)}
+        self._expires = _expiry_of_pair(chain, key)
         authorities = None
         if self._tls.client_ca is not None:
             authorities = self._tls.client_ca.read_bytes()
-            expiries[CLIENT_CA] = min(_end(one) for one in _certificates(authorities))
-        made = grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
-        if self._on_loaded is not None:
-            for which, end in expiries.items():
-                self._on_loaded(which, end.timestamp())
-        return made
+            _certificates(authorities)
+        return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
 
 
 def _expiry_of_pair(chain: bytes, key: bytes) -> datetime:
@@ -124,7 +110,7 @@ def _expiry_of_pair(chain: bytes, key: bytes) -> datetime:
         raise ValueError("the key is not in PEM format") from None
     if public != certificates[0].public_key():
         raise ValueError("the key does not belong to the certificate")
-    return min(_end(one) for one in certificates)
+    return min(one.not_valid_after_utc for one in certificates)
 
 
 def _certificates(pem: bytes) -> list[x509.Certificate]:
@@ -132,10 +118,6 @@ def _certificates(pem: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
         raise ValueError("a certificate is not in PEM format") from None
-
-
-def _end(certificate: x509.Certificate) -> datetime:
-    return certificate.not_valid_after_utc
 
 
 def _reason(error: Exception) -> str:

@@ -94,12 +94,6 @@ class Metrics:
             "Whether the state that replicas share can be reached; 1 also when there is none.",
         )
         self.shared_state_up.set(1)
-        self.certificate_expiry = self._gauge(
-            names.CERTIFICATE_EXPIRY,
-            "When a file of `tls` expires: `server`, with its chain, or `client_ca`. Seconds since "
-            "the epoch; absent without TLS.",
-            "certificate",
-        )
         self.loop_busy = self._gauge(names.LOOP_BUSY, "Share of time that the event loop worked.")
         self.loop_lag = self._gauge(names.LOOP_LAG, "How late the event loop last woke up.")
         self.log_lines_lost = self._counter(

@@ -166,7 +166,6 @@ CATALOG_FETCHES = "sluice_catalog_fetches"
 # The replica.
 SHARED_STATE_UP = "sluice_shared_state_up"
 LOOP_BUSY = "sluice_event_loop_busy_ratio"
-CERTIFICATE_EXPIRY = "sluice_tls_certificate_expiry_timestamp_seconds"
 LOOP_LAG = "sluice_event_loop_lag_seconds"
 LOG_LINES_LOST = "sluice_log_lines_lost"
 BUILD_INFO = "sluice_build"
