@@ -1,4 +1,4 @@
-"""The command line: `sluice-server serve | check | login`.
+"""The command line: `sluice-server serve | check | login | token`.
 
 Reads arguments, loads the configuration, handles signals and says what is going
 on in plain words. Everything else is done by `app` and below.
@@ -24,6 +24,7 @@ from sluice_server.config.load import load
 from sluice_server.config.settings import Settings
 from sluice_server.credentials.oauth import login
 from sluice_server.credentials.oauth.store import SharedTokenStore
+from sluice_server.edge.identity import command as token_command
 from sluice_server.local import LocalModelMissingError
 from sluice_server.providers import registry
 from sluice_server.providers.plugins import PluginError
@@ -61,6 +62,8 @@ Sluice {version} serves {listen}{tls}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "token":
+        return token_command.run(options, sys.stdin, sys.stdout, sys.stderr)
     try:
         settings = load(
             options.config,
@@ -158,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     log_in.add_argument(
         "--credential", metavar="NAME", help="which credential, where several log in"
     )
+    token_command.add_to(commands)
     return parser
 
 

@@ -2,27 +2,32 @@
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
+
+import yaml
 
 from tests.support.channels import stub_to
 from tests.support.client import collect, request
 from tests.support.configuration import configuration, write
 from tests.support.openai_stream import answer
 from tests.support.process import server_process
+from tests.support.server import running
 from tests.support.upstream import Upstream
 
 
-async def run(*arguments: str, **variables: str) -> tuple[int, str, str]:
+async def run(*arguments: str, stdin: str | None = None, **variables: str) -> tuple[int, str, str]:
     """Run `sluice-server` and return its exit code and what it printed on both streams."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sluice_server", *arguments),
+        stdin=None if stdin is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **variables},
     )
     async with asyncio.timeout(20):
-        out, err = await process.communicate()
+        out, err = await process.communicate(None if stdin is None else stdin.encode())
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
@@ -85,3 +90,30 @@ async def test_keys_come_from_the_environment(upstream: Upstream) -> None:
         assert (await collect(stub.Generate(request()))).text == "Hi"
     assert upstream.requests[0].header("authorization") == f"Bearer {secret}"
     assert secret not in server.raw_log
+
+
+async def test_a_new_token_lets_its_caller_in(upstream: Upstream, tmp_path: Path) -> None:
+    """What is printed is the token and the lines that make it known; these hold no secret."""
+    code, out, errors = await run("token", "new", "--caller", "checkout")
+    assert (code, errors) == (0, "")
+    (token,) = set(re.findall(r"sluice_\w+", out))
+    lines = out[out.index("callers:") :]
+    assert token not in lines
+    config = configuration(upstream, **yaml.safe_load(lines))
+    upstream.reply(answer("Hi"))
+    async with running(config) as server:
+        metadata = (("authorization", f"Bearer {token}"),)
+        assert (await collect(server.stub.Generate(request(), metadata=metadata))).text == "Hi"
+    (digest,) = config["callers"][0]["token_hashes"]
+    assert await run("token", "hash", stdin=f"{token}\n") == (0, f"{digest}\n", "")
+
+
+async def test_damaged_tokens_are_not_hashed() -> None:
+    """A token that lost a character, or holds white space, would let nobody in."""
+    _, out, _ = await run("token", "new")
+    (token,) = set(re.findall(r"sluice_\w+", out))
+    for damaged in (token[:-1], f"{token} x", ""):
+        code, hashed, errors = await run("token", "hash", stdin=damaged)
+        assert (code, hashed) == (1, "")
+        assert errors.startswith("sluice-server: ")
+        assert token[:-1] not in errors

@@ -127,7 +127,7 @@ async def test_a_budget_ends_until_midnight(upstream: Upstream, owner: str) -> N
     # Two answers and a half.
     budget = {"usd_per_day": 2.5 * ANSWER_COST / 1e9}
     token = "shop-token-0123456789"
-    callers: list[dict[str, Any]] = [{"name": "shop", "token": token}]
+    callers: list[dict[str, Any]] = [{"name": "shop", "token": token, "admin": True}]
     up: dict[str, Any] = {"credentials": [{"name": CREDENTIAL, "api_key": "key"}]}
     match owner:
         case "caller":

@@ -72,7 +72,14 @@ def config(upstream: Upstream, redis: RedisServer | None) -> Config:
     keys = ["key-0", "key-1", REVOKED]
     return configuration(
         upstream,
-        callers=[{"name": "someone", "token": "token-of-a-caller-0123456789", "limits": many}],
+        callers=[
+            {
+                "name": "someone",
+                "token": "token-of-a-caller-0123456789",
+                "limits": many,
+                "admin": True,
+            }
+        ],
         providers={
             PROVIDER: {
                 "credentials": [{"name": key, "api_key": key, "limits": many} for key in keys],

@@ -28,7 +28,12 @@ COST = 100 * 2_000 + 20 * 10_000
 """Nano-dollars of one answer below."""
 SHOP = (("authorization", "Bearer shop-token-0123456789"),)
 CALLERS = [
-    {"name": "shop", "token": "shop-token-0123456789", "limits": {"requests_per_second": 50}},
+    {
+        "name": "shop",
+        "token": "shop-token-0123456789",
+        "limits": {"requests_per_second": 50},
+        "admin": True,
+    },
     {"name": "batch", "token": "batch-token-0123456789"},
 ]
 

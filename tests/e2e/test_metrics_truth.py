@@ -283,7 +283,7 @@ def _config(upstream: Upstream, other: Upstream, endpoint: str) -> Config:
                 "credentials": [{"name": "test", "api_key": "other-key-0123456789"}],
             },
         },
-        callers=[{"name": name, "token": token} for name, token in TOKENS.items()],
+        callers=[{"name": name, "token": t, "admin": True} for name, t in TOKENS.items()],
         # Every call goes where it was drawn to go.
         breakers={"enabled": False},
         health={"trickle_share": 1},

@@ -108,7 +108,14 @@ async def test_a_callers_own_limit_is_waited_for_on_a_route() -> None:
         upstream.reply(sse(role(), text("one"), gate, finish("stop"), DONE), answer("two"))
         config = configuration(
             upstream,
-            callers=[{"name": "one", "token": token, "limits": {"concurrent_streams": 1}}],
+            callers=[
+                {
+                    "name": "one",
+                    "token": token,
+                    "limits": {"concurrent_streams": 1},
+                    "admin": True,
+                }
+            ],
             routes={"any": ["up/one", "up/two"]},
         )
         async with running(config) as server, asyncio.timeout(20):

@@ -148,7 +148,7 @@ async def test_tokens_come_from_variable_or_file_and_are_never_told(
     upstream: Upstream, tmp_path: Path
 ) -> None:
     """The right token is served, no token and a wrong one exit with 3 and what to do."""
-    config = configuration(upstream, callers=[{"name": "me", "token": TOKEN}])
+    config = configuration(upstream, callers=[{"name": "me", "token": TOKEN, "admin": True}])
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n", "utf-8")
     wrong = TOKEN + "-wrong"

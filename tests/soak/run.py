@@ -131,12 +131,18 @@ def config(providers: Providers) -> Config:
     return configuration(
         providers.upstreams["up"],
         callers=[
-            {"name": "people", "token": TOKENS["people"], "limits": {"concurrent_streams": 90}},
+            {
+                "name": "people",
+                "token": TOKENS["people"],
+                "limits": {"concurrent_streams": 90},
+                "admin": True,
+            },
             {
                 "name": "batch",
                 "token": TOKENS["batch"],
                 "priority": "low",
                 "limits": {"concurrent_streams": 30},
+                "admin": True,
             },
         ],
         providers={

@@ -19,12 +19,12 @@ import structlog
 
 import sluice_server
 from sluice.v1 import gateway_service_pb2
-from sluice_server.app import asking, catalog, figures, turns, upstreams
+from sluice_server.app import asking, callers, catalog, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
 from sluice_server.catalog.nearest import nearest
 from sluice_server.config import otel, settings
-from sluice_server.edge.callers import Callers
+from sluice_server.edge.certificate_files import CertificateFiles
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.management import ManagementServer
@@ -188,7 +188,7 @@ class App:
             on_retry_refused=self.metrics.retry_refused,
         )
         self._runner = RpcRunner(
-            callers=Callers(configured.callers),
+            callers=callers.build(configured, stack),
             ledger=self._ledger,
             tracing=trace,
             max_wait_seconds=configured.limits.max_wait_seconds,
@@ -340,7 +340,8 @@ class App:
             self.health_address = await listen(probes, management.health)
         server = main_server(configured.server, servicer, self._publisher.servicer)
         self._stack.push_async_callback(server.stop, None)
-        self.listen_address = await listen(server, configured.listen, tls=configured.tls)
+        tls = CertificateFiles(configured.tls) if configured.tls else None
+        self.listen_address = await listen(server, configured.listen, tls=tls)
         self._trace.serves_at(self.listen_address)
         self._stack.callback(hang_up, self.listen_address)
         _log.info(

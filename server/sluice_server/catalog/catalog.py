@@ -6,11 +6,12 @@ Each provider's list is a `Source`'s business; a request only reads what is ther
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice.v1 import gateway_service_pb2
 from sluice_server.catalog.pages import page
+from sluice_server.catalog.rows import Row
 from sluice_server.catalog.source import Source
 
 
@@ -56,9 +57,16 @@ class Catalog:
         ]
 
     async def list(
-        self, request: gateway_service_pb2.ListModelsRequest
+        self,
+        request: gateway_service_pb2.ListModelsRequest,
+        *,
+        only: Callable[[str], bool] | None = None,
     ) -> gateway_service_pb2.ListModelsResponse:
         """Answer ListModels.
+
+        Args:
+            request: What is asked for.
+            only: Tells which models may be shown; providers without any are not named. None: all.
 
         Raises:
             InvalidRequestError: the page token is not one of ours.
@@ -70,13 +78,19 @@ class Catalog:
         if waiting:
             fresh = await asyncio.gather(*(s.settle(refresh=request.refresh) for s in waiting))
             live = {s.provider for s, is_fresh in zip(waiting, fresh, strict=True) if is_fresh}
-        response = page([source.rows for source in sources], request)
-        response.sources.extend(
-            source.describe(live=source.provider in live)
-            for source in sorted(sources, key=lambda source: source.provider)
-        )
+        rows = {source.provider: _narrowed(source.rows, only) for source in sources}
+        response = page([rows[source.provider] for source in sources], request)
+        for source in sorted(sources, key=lambda source: source.provider):
+            if only is None or rows[source.provider]:
+                described = source.describe(live=source.provider in live)
+                described.model_count = len(rows[source.provider])
+                response.sources.append(described)
         return response
 
     async def aclose(self) -> None:
         """Stop fetching."""
         await asyncio.gather(*(source.aclose() for source in self._sources))
+
+
+def _narrowed(rows: Sequence[Row], only: Callable[[str], bool] | None) -> Sequence[Row]:
+    return rows if only is None else [row for row in rows if only(row.name)]

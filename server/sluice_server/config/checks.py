@@ -5,6 +5,7 @@ not hide that a route leads nowhere. What cannot be judged because of another fa
 Only reading files is done here of all that touches the world; nothing is connected to.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from sluice_server.config import addresses
+from sluice_server.config.callers import JwtIssuer
 from sluice_server.config.document import Document
 from sluice_server.config.faults import Location
 from sluice_server.config.health import Breakers
@@ -49,6 +51,9 @@ CREDENTIAL_FILES: tuple[tuple[str, ...], ...] = (
 CREDENTIAL_PATHS = (*CREDENTIAL_FILES, ("oauth", "token_directory"))
 """Settings of one credential that name a place in the file system."""
 
+WAYS_IN = ("token", "token_hashes", "certificates", "jwt")
+"""Ways to know a caller; each has at least one."""
+
 KEYS = ("api_key", "api_key_file", "api_key_command", "oauth")
 """Ways to say what a credential is; each has exactly one."""
 
@@ -67,6 +72,8 @@ def check(document: Document, kinds: Mapping[str, ProviderKind]) -> None:
         _exposure(view),
         _files(view),
         _callers(view),
+        _certificates(view),
+        _issuers(view),
         _providers(view, kinds),
         _routes(view),
         _breakers(view),
@@ -167,7 +174,7 @@ def _exposure(view: _View) -> Iterator[Finding]:
     if not view.has("tls") and ("tls",) not in view.spoiled:
         missing.append("tls (a certificate and its key)")
     if not view.entries("callers") and ("callers",) not in view.spoiled:
-        missing.append("callers (a name and a token for each)")
+        missing.append("callers (each with a name and a token, its hash, a certificate or a JWT)")
     if missing:
         yield (
             ("listen",),
@@ -202,8 +209,112 @@ def _readable(location: Location, path: str) -> Iterator[Finding]:
 
 def _callers(view: _View) -> Iterator[Finding]:
     entries = view.entries("callers")
-    for key in ("name", "token"):
-        yield from _repeated((("callers", i, key), view.at("callers", i, key)) for i in entries)
+    yield from _repeated((("callers", i, "name"), view.at("callers", i, "name")) for i in entries)
+    yield from _repeated(_hashes(view))
+    yield from _repeated(_identities(view))
+    for i in entries:
+        place = ("callers", i)
+        # A spoiled one was meant: its own fault is told.
+        ways = [way for way in WAYS_IN if view.at(*place, way) or (*place, way) in view.spoiled]
+        if not ways and isinstance(view.at(*place), dict):
+            yield (
+                place,
+                (
+                    f"needs at least one of {', '.join(WAYS_IN[:-1])} and {WAYS_IN[-1]}; "
+                    "`sluice-server token new` makes a token and its hash"
+                ),
+            )
+        admin = view.flag(*place, "admin", default=False)
+        for j, rpc in view.texts(*place, "rpcs").items():
+            if rpc == "GetMetrics" and admin is False:
+                yield (*place, "rpcs", j), "needs admin: true, for it tells about everybody"
+
+
+def _hashes(view: _View) -> Iterator[tuple[Location, object]]:
+    """Yield the hashes of all tokens: one may stand there as itself and as its hash."""
+    for i in view.entries("callers"):
+        token = view.at("callers", i, "token")
+        if isinstance(token, str):
+            digest = hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+            yield ("callers", i, "token"), f"sha256:{digest}"
+        for j, text in view.texts("callers", i, "token_hashes").items():
+            yield ("callers", i, "token_hashes", j), text.lower()
+
+
+def _identities(view: _View) -> Iterator[tuple[Location, object]]:
+    """Yield whatever certificates and JWTs callers are known by."""
+    for i in view.entries("callers"):
+        for j, text in view.texts("callers", i, "certificates").items():
+            yield ("callers", i, "certificates", j), text
+        for j in view.entries("callers", i, "jwt"):
+            place = ("callers", i, "jwt", j)
+            subject, issuer = view.at(*place, "subject"), view.at(*place, "issuer")
+            if isinstance(subject, str):
+                yield place, f"jwt {_only_issuer(view) if issuer is None else issuer} {subject}"
+
+
+def _only_issuer(view: _View) -> object:
+    return view.at("jwt_issuers", 0, "issuer") if len(view.entries("jwt_issuers")) == 1 else None
+
+
+def _certificates(view: _View) -> Iterator[Finding]:
+    if view.has("tls", "client_ca") or ("tls", "client_ca") in view.spoiled:
+        return
+    for i in view.entries("callers"):
+        place = ("callers", i, "certificates")
+        meant = [j for j in view.entries(*place) if (*place, j) not in view.spoiled]
+        if meant and ("tls",) not in view.spoiled:
+            yield (
+                place,
+                (
+                    "needs tls.client_ca, the authority that signed them: "
+                    "without it clients show no certificate"
+                ),
+            )
+
+
+def _issuers(view: _View) -> Iterator[Finding]:
+    entries = view.entries("jwt_issuers")
+    issuers = {i: view.at("jwt_issuers", i, "issuer") for i in entries}
+    yield from _repeated((("jwt_issuers", i, "issuer"), issuers[i]) for i in entries)
+    for i in entries:
+        yield from _keys_of(view, i)
+    if ("jwt_issuers",) in view.spoiled:
+        return
+    for i in view.entries("callers"):
+        for j in view.entries("callers", i, "jwt"):
+            place = ("callers", i, "jwt", j)
+            issuer = view.at(*place, "issuer")
+            if not entries:
+                yield place, "needs jwt_issuers: nobody's JWTs are believed yet"
+            elif issuer is None and len(entries) > 1 and isinstance(view.at(*place), dict):
+                yield place, "must name its issuer, since jwt_issuers has several"
+            elif isinstance(issuer, str) and issuer not in issuers.values():
+                yield (*place, "issuer"), "is not among jwt_issuers"
+
+
+def _keys_of(view: _View, i: int) -> Iterator[Finding]:
+    place = ("jwt_issuers", i)
+    given = [
+        key
+        for key in ("jwks_file", "jwks_url")
+        if view.has(*place, key) or (*place, key) in view.spoiled
+    ]
+    if len(given) != 1 and isinstance(view.at(*place), dict):
+        yield place, "needs exactly one of jwks_file and jwks_url"
+    path, url = view.at(*place, "jwks_file"), view.at(*place, "jwks_url")
+    if isinstance(path, str) and (*place, "jwks_file") not in view.spoiled:
+        yield from _readable((*place, "jwks_file"), path)
+    if isinstance(url, str) and _leaves_in_the_clear(view, url, *place, "insecure_http"):
+        yield (
+            (*place, "jwks_url"),
+            "would fetch keys in the clear; use https://, or set insecure_http: true",
+        )
+    defaults = JwtIssuer.model_fields
+    often = view.number(*place, "refresh_seconds", default=defaults["refresh_seconds"].default)
+    longest = view.number(*place, "max_age_seconds", default=defaults["max_age_seconds"].default)
+    if often is not None and longest is not None and longest < often:
+        yield (*place, "max_age_seconds"), "is shorter than refresh_seconds"
 
 
 def _repeated(values: Iterable[tuple[Location, object]]) -> Iterator[Finding]:
@@ -368,7 +479,7 @@ def _alerts(view: _View) -> Iterator[Finding]:
         )
 
 
-def _leaves_in_the_clear(view: _View, url: str, *switch: str) -> bool:
+def _leaves_in_the_clear(view: _View, url: str, *switch: str | int) -> bool:
     """Tell whether an address would be called without TLS beyond this machine, unallowed."""
     if not url.startswith("http://"):
         return False

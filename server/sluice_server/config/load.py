@@ -72,7 +72,12 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
         document.seal()
         return document
     document = read(raw, environ)
-    for location in (*checks.PATHS, *checks.PLACES, *_credential_paths(document)):
+    for location in (
+        *checks.PATHS,
+        *checks.PLACES,
+        *_credential_paths(document),
+        *_issuer_paths(document),
+    ):
         holder, key = shape.value_at(document.data, location[:-1]), location[-1]
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
             holder[key] = str(path.parent.absolute() / holder[key])
@@ -88,6 +93,13 @@ def _credential_paths(document: Document) -> Iterator[Location]:
         for i in range(len(entries)) if isinstance(entries, list) else ():
             for path in checks.CREDENTIAL_PATHS:
                 yield (*place, i, *path)
+
+
+def _issuer_paths(document: Document) -> Iterator[Location]:
+    """Yield the places in this document where an issuer may name a file."""
+    entries = document.data.get("jwt_issuers")
+    for i in range(len(entries)) if isinstance(entries, list) else ():
+        yield "jwt_issuers", i, "jwks_file"
 
 
 def _from_environment(environ: Mapping[str, str], kinds: Mapping[str, ProviderKind]) -> Document:

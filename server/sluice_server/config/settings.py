@@ -5,13 +5,14 @@ file is in `load`. The reference page and the JSON Schema are generated from the
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sluice_server.config.attempts import Attempts
+from sluice_server.config.callers import Caller, JwtIdentity, JwtIssuer
 from sluice_server.config.catalog import Catalog, ModelInfo
 from sluice_server.config.health import Alerts, Breakers, Health
 from sluice_server.config.limits import Limits, OwnLimits
@@ -23,12 +24,10 @@ from sluice_server.config.values import (
     NOT_BOOLEAN,
     FilePath,
     KeepaliveWait,
-    Label,
     ListenAddress,
     Pause,
     ProviderName,
     Target,
-    Token,
     VirtualModelName,
     Wait,
 )
@@ -37,6 +36,8 @@ __all__ = [
     "Caller",
     "Catalog",
     "Credential",
+    "JwtIdentity",
+    "JwtIssuer",
     "Limits",
     "Local",
     "Management",
@@ -81,7 +82,8 @@ class Tls(Section):
     """TLS on the main port. All files are PEM; a relative path starts at the config file."""
 
     cert: FilePath
-    """Certificate chain of the server, leaf first."""
+    """Certificate chain of the server, leaf first. Like the others it is read again when it
+    changes: new connections get the new one, open ones go on."""
 
     key: FilePath
     """Private key of the certificate, without a passphrase."""
@@ -89,24 +91,6 @@ class Tls(Section):
     client_ca: FilePath | None = None
     """Authorities whose client certificates are accepted. Setting it makes client certificates
     compulsory (mutual TLS). Absent: clients show no certificate."""
-
-
-class Caller(Section):
-    """Somebody who may call."""
-
-    name: Label
-    """Who it is, in logs and metrics. Unique."""
-
-    token: Token
-    """Bearer token the caller sends in `authorization` metadata. Secret, unique, at least 16
-    characters: shorter ones can be guessed. Use `${NAME}`, not the token itself."""
-
-    priority: Literal["low", "normal"] = "normal"
-    """`low`: its calls leave the last part of every limit to others (`limits.throttle_threshold`)
-    and wait behind theirs. For batch work beside people who wait."""
-
-    limits: OwnLimits = OwnLimits()
-    """Limits of this caller, all its calls to all providers together."""
 
 
 class Local(Section):
@@ -226,7 +210,10 @@ class Settings(BaseSettings):
     """TLS on the main port. Absent: plaintext."""
 
     callers: tuple[Caller, ...] = ()
-    """Who may call. Empty: everyone who can reach the port."""
+    """Who may call. Empty: everyone who can reach the port, and everyone may see everything."""
+
+    jwt_issuers: tuple[JwtIssuer, ...] = ()
+    """Whose JWTs callers may be known by."""
 
     providers: Annotated[Mapping[ProviderName, Provider], Field(default_factory=dict)]
     """Upstreams by name. The name `local` is taken while the embedded model is enabled."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sluice_server.config import addresses
 
 LONGEST_NAME = 128
+LONGEST_CLAIM = 512
 SHORTEST_TOKEN = 16
 DAY_SECONDS = 86_400
 WEBHOOK_SECRET_PREFIX = "whsec_"
@@ -26,6 +27,7 @@ _HEADER_VALUE = re.compile(r"[!-~]([\t !-~]*[!-~])?", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_TOKEN_HASH = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 _LABEL_KEY = re.compile(r"[a-z0-9_.-]{1,63}", re.ASCII)
 
 CREDENTIAL_HEADERS = frozenset(
@@ -175,6 +177,28 @@ def _token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _token_hash(text: str) -> str:
+    if not _TOKEN_HASH.fullmatch(text):
+        raise ValueError(
+            "must be sha256: and 64 hexadecimal digits, as `sluice-server token new` writes it"
+        )
+    return text.lower()
+
+
+def _certificate_identity(text: str) -> str:
+    kind, _, name = text.partition(":")
+    if kind not in {"uri", "dns", "cn"} or not name or not text.isprintable():
+        raise ValueError("must be uri:, dns: or cn: and the name that stands in the certificate")
+    # Names of hosts have no case.
+    return text.lower() if kind == "dns" else text
+
+
+def _subject(text: str) -> str:
+    if not text or len(text) > LONGEST_CLAIM or not text.isprintable():
+        raise ValueError(f"must be 1 to {LONGEST_CLAIM} printable characters")
+    return text
+
+
 def _path(path: Path) -> Path:
     # Path("") is "."; a null byte would fail later, and with another error.
     if path == Path() or "\0" in str(path):
@@ -202,6 +226,11 @@ Url = Annotated[str, AfterValidator(_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]
+ModelPattern = Annotated[str, AfterValidator(_model_name)]
+TokenHash = Annotated[str, AfterValidator(_token_hash)]
+CertificateIdentity = Annotated[str, AfterValidator(_certificate_identity)]
+Subject = Annotated[str, AfterValidator(_subject)]
+IssuerName = Annotated[str, AfterValidator(_subject)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]

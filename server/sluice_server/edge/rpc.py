@@ -1,6 +1,6 @@
 """What every RPC has in common, in the order in which it happens.
 
-    trace opened > drain checked > caller identified > handler >
+    trace opened > drain checked > caller identified > RPC allowed > handler >
     error turned into a status > metrics, span and one log line
 
 One coroutine around the handler instead of a chain of gRPC interceptors: the
@@ -22,7 +22,9 @@ import grpc
 import structlog
 from pydantic import SecretStr
 
-from sluice_server.edge.callers import Callers
+from sluice_server.edge.identity.caller import NOBODY, Caller
+from sluice_server.edge.identity.callers import Callers
+from sluice_server.edge.identity.certificates import AuthContext
 from sluice_server.edge.pushback import Standing
 from sluice_server.edge.status import refusal
 from sluice_server.engine.exchange import deadline_passed
@@ -77,6 +79,8 @@ class Rpc:
     """A provider's key that the caller brought along."""
     priority: str = ""
     """What the caller says of it."""
+    caller: Caller = NOBODY
+    """Who calls, once it was identified."""
     insists: bool = False
     """Its library tried it so often that it hardly comes back once more."""
 
@@ -183,7 +187,7 @@ class RpcRunner:
         failure: SluiceError | None = None
         code = "OK"
         try:
-            rpc.record.caller = self._admit(rpc, metadata)
+            await self._admit(rpc, metadata, context.auth_context)
             self._let_in += 1
             self._ledger.call_started(rpc.record)
             return await handler(rpc)
@@ -225,13 +229,17 @@ class RpcRunner:
     def _patient_with(self, rpc: Rpc) -> bool:
         return rpc.insists and time.monotonic() < self._patient_until
 
-    def _admit(self, rpc: Rpc, metadata: Mapping[str, str]) -> str:
+    async def _admit(
+        self, rpc: Rpc, metadata: Mapping[str, str], peer: Callable[[], AuthContext]
+    ) -> None:
         if self.draining and not self._patient_with(rpc):
             raise OverloadedError(
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,
             )
-        return self._callers.identify(metadata)
+        rpc.caller = await self._callers.identify(metadata, peer)
+        rpc.record.caller = rpc.caller.name
+        rpc.caller.check_rpc(rpc.record.method)
 
     def _standing(self, rpc: Rpc) -> Standing:
         now = time.monotonic()

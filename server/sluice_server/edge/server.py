@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.config import addresses, settings
+from sluice_server.edge.certificate_files import CertificateFiles
 
 MESSAGE_SLACK = 1024 * 1024
 """An answer is bounded by its content; the message around it is a little larger."""
@@ -79,7 +80,9 @@ def health_server(health: health_aio.HealthServicer) -> grpc.aio.Server:
     return server
 
 
-async def listen(server: grpc.aio.Server, address: str, *, tls: settings.Tls | None = None) -> str:
+async def listen(
+    server: grpc.aio.Server, address: str, *, tls: CertificateFiles | None = None
+) -> str:
     """Open the port and start; returns the real address.
 
     Raises:
@@ -90,7 +93,7 @@ async def listen(server: grpc.aio.Server, address: str, *, tls: settings.Tls | N
         if tls is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, _credentials(tls))
+            port = server.add_secure_port(address, tls.credentials())
     except RuntimeError as error:
         raise AddressInUseError(f"Cannot listen on {address}: {error}") from error
     await server.start()
@@ -146,12 +149,3 @@ def _held(fd: int) -> socket.socket:
     except OSError:
         os.close(duplicate)
         raise
-
-
-def _credentials(tls: settings.Tls) -> grpc.ServerCredentials:
-    pair = (tls.key.read_bytes(), tls.cert.read_bytes())
-    if tls.client_ca is None:
-        return grpc.ssl_server_credentials([pair])
-    return grpc.ssl_server_credentials(
-        [pair], root_certificates=tls.client_ca.read_bytes(), require_client_auth=True
-    )

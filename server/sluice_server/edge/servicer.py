@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.catalog.catalog import Catalog
 from sluice_server.edge.gate import Gate
+from sluice_server.edge.identity.caller import Caller
 from sluice_server.edge.metrics_snapshot import MetricsSnapshot
 from sluice_server.edge.replay import make_sendable
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
@@ -25,7 +26,8 @@ from sluice_server.edge.validation import (
 from sluice_server.engine.call import Call
 from sluice_server.engine.exchange import Clock
 from sluice_server.engine.turn import Engine
-from sluice_server.errors import FieldViolation, InvalidRequestError
+from sluice_server.errors import CallerForbiddenError, FieldViolation, InvalidRequestError
+from sluice_server.limits.narrowed import narrowed
 from sluice_server.limits.own import OwnLimits
 from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.metrics import Metrics
@@ -96,6 +98,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         waited: float,
     ) -> None:
         _refuse(validate_generate(request))
+        rpc.caller.check_models((request.model, *request.routing.fallback_models))
         make_sendable(request)
         if request.labels:
             rpc.record.labels = dict(request.labels)
@@ -107,6 +110,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             deadline=rpc.deadline,
             low_priority=low,
             provider_key=rpc.provider_key,
+            may_use=rpc.caller.may_use,
         )
         try:
             async with aclosing(self._rooms.engine.generate(call)) as messages:
@@ -122,9 +126,11 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_service_pb2.ListModelsResponse:
         """List the models that can be called now."""
 
-        async def handle(_rpc: Rpc) -> gateway_service_pb2.ListModelsResponse:
+        async def handle(rpc: Rpc) -> gateway_service_pb2.ListModelsResponse:
             _refuse(validate_list_models(request))
-            return await self._rooms.catalog.list(request)
+            return await self._rooms.catalog.list(
+                request, only=rpc.caller.may_use if rpc.caller.models is not None else None
+            )
 
         return await self._runner.run("ListModels", context, handle)
 
@@ -135,9 +141,22 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(rpc: Rpc) -> gateway_service_pb2.GetRateLimitsResponse:
             _refuse(validate_get_rate_limits(request))
-            return await self._rooms.limits.snapshot(request, caller=rpc.record.caller)
+            return await self._rate_limits(request, rpc.caller)
 
         return await self._runner.run("GetRateLimits", context, handle)
+
+    async def _rate_limits(
+        self, request: gateway_service_pb2.GetRateLimitsRequest, caller: Caller
+    ) -> gateway_service_pb2.GetRateLimitsResponse:
+        if caller.admin:
+            return await self._rooms.limits.snapshot(request, caller=caller.name, admin=True)
+        if request.credential:
+            # An answer would tell which credentials there are.
+            raise CallerForbiddenError(
+                "Only callers with admin: true may ask for the limits of one credential."
+            )
+        known = await self._rooms.limits.snapshot(request, caller=caller.name)
+        return narrowed(known, may_see=caller.may_see)
 
     async def GetMetrics(
         self, request: gateway_service_pb2.GetMetricsRequest, context: Context

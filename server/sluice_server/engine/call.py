@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -30,6 +31,8 @@ class Call:
     """It gives way to others."""
     provider_key: SecretStr | None = None
     """A key that the caller brought along, for this call alone."""
+    may_use: Callable[[str], bool] | None = None
+    """Tells which models may be named to the caller; None: all."""
 
     def pool_for(self, target: Target) -> Credentials:
         """Return whose credentials the call uses.

@@ -50,8 +50,16 @@ class Planner:
         self._nearest = nearest
         self._known_models = known_models
 
-    def plan(self, request: gateway_service_pb2.GenerateRequest) -> list[Target]:
+    def plan(
+        self,
+        request: gateway_service_pb2.GenerateRequest,
+        may_use: Callable[[str], bool] | None = None,
+    ) -> list[Target]:
         """Return the targets in the order in which they are tried, each once.
+
+        Args:
+            request: Whose names are resolved.
+            may_use: Tells which names may be suggested; None: all.
 
         Raises:
             ModelNotFoundError: a name leads nowhere; it names the nearest ones.
@@ -60,33 +68,33 @@ class Planner:
         targets: dict[tuple[str, str], Target] = {}
         for name in names:
             for target_name in self._routes.get(name, (name,)):
-                target = self._target(target_name)
+                target = self._target(target_name, may_use)
                 targets.setdefault((target.upstream.provider.name, target.model), target)
         return list(targets.values())
 
-    def suggest(self, name: str) -> tuple[str, ...]:
-        """Return the known names nearest to `name`."""
-        return self._nearest(name, [*self._routes, *self._known_models()])
+    def suggest(self, name: str, may_use: Callable[[str], bool] | None = None) -> tuple[str, ...]:
+        """Return the known names nearest to `name`, of those that the caller may use."""
+        return self._nearest(name, filter(may_use, (*self._routes, *self._known_models())))
 
-    def _target(self, name: str) -> Target:
+    def _target(self, name: str, may_use: Callable[[str], bool] | None) -> Target:
         provider, slash, model = name.partition("/")
         shown = name[:128]
         if not slash or not model:
             raise ModelNotFoundError(
                 f'There is no route "{shown}", and a model is named as "provider/model".',
-                suggestions=self.suggest(name),
+                suggestions=self.suggest(name, may_use),
             )
         upstream = self._upstreams.get(provider)
         if upstream is None:
+            near = (f"{known}/…" for known in self._nearest(provider, self._upstreams))
             raise ModelNotFoundError(
                 f'There is no provider "{provider[:64]}".',
-                suggestions=self.suggest(name)
-                or tuple(f"{known}/…" for known in self._nearest(provider, self._upstreams)),
+                suggestions=self.suggest(name, may_use) or tuple(filter(may_use, near)),
             )
         allowed = upstream.provider.models
         if allowed is not None and model not in allowed:
             raise ModelNotFoundError(
                 f'Provider "{provider}" has no model "{model[:128]}".',
-                suggestions=self.suggest(name),
+                suggestions=self.suggest(name, may_use),
             )
         return Target(upstream, model)

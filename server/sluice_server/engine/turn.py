@@ -101,7 +101,7 @@ class _Turn:
         routing = request.routing
         exact = routing.HasField("max_attempts")
         self._tries = Tries(
-            _healthiest_first(engine.planner.plan(request), engine.services.health),
+            _healthiest_first(engine.planner.plan(request, call.may_use), engine.services.health),
             engine.rules,
             Terms(
                 max_attempts=routing.max_attempts if exact else engine.settings.max_attempts,
@@ -274,7 +274,9 @@ class _Turn:
         if isinstance(error, UpstreamError):
             error.output_characters = attempt.assembler.characters or None
         if isinstance(error, ProviderModelNotFoundError):
-            error.suggestions = self._engine.planner.suggest(self._call.request.model)
+            error.suggestions = self._engine.planner.suggest(
+                self._call.request.model, self._call.may_use
+            )
         return error
 
 

@@ -62,15 +62,20 @@ class RateLimits:
         self._clock = clock
 
     async def snapshot(
-        self, request: gateway_service_pb2.GetRateLimitsRequest, *, caller: str | None = ""
+        self,
+        request: gateway_service_pb2.GetRateLimitsRequest,
+        *,
+        caller: str | None = "",
+        admin: bool = False,
     ) -> gateway_service_pb2.GetRateLimitsResponse:
         """Return what is known now.
 
         Args:
             request: What is asked for.
-            caller: Who asks; it sees its own limits and nobody else's, EVERYBODY all of them.
+            caller: Whose call is judged; of callers' limits its own are shown, to EVERYBODY all.
+            admin: Show all callers' limits to this one, too.
         """
-        owned = list(self._own.all_of(caller))
+        owned = list(self._own.all_of(EVERYBODY if admin else caller))
         states = await self._store.buckets(
             Filter(provider=request.provider, own=[one.limit for one in owned])
         )

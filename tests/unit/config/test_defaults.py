@@ -15,6 +15,7 @@ DEFAULTS: Mapping[str, object] = {
     "management.page": True,
     "tls": None,
     "callers": (),
+    "jwt_issuers": (),
     "providers": {},
     "local.enabled": True,
     "local.model_path": None,

@@ -1,5 +1,6 @@
 """Every fault, once, with its place and its line."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -23,6 +24,9 @@ HEADERS_REFUSED = {
     "traceparent": "must not be set: the gateway sets this header itself",
 }
 TOKEN = "0123456789abcdef"
+HASH = f"sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}"
+ISSUER = "jwt_issuers: [{issuer: i, audience: a, jwks_url: 'https://i.example/keys'}]"
+ISSUERS = ISSUER.replace("}]", "}, {issuer: j, audience: a, jwks_url: 'https://j.example/keys'}]")
 
 SHAPE = [
     ("listen: 1", "listen: must be text; put it in quotes"),
@@ -56,7 +60,27 @@ SHAPE = [
     ("local: 3", "local: must be a mapping"),
     ("callers: {}", "callers: must be a list"),
     ("callers: [x]", "callers[0]: must be a mapping"),
-    ("callers: [{name: a}]", "callers[0].token: is required"),
+    (
+        "callers: [{name: a, token_hashes: ['sha256:00']}]",
+        (
+            "callers[0].token_hashes[0]: must be sha256: and 64 hexadecimal digits, "
+            "as `sluice-server token new` writes it"
+        ),
+    ),
+    (
+        "callers: [{name: a, certificates: [checkout]}]",
+        (
+            "callers[0].certificates[0]: must be uri:, dns: or cn: "
+            "and the name that stands in the certificate"
+        ),
+    ),
+    (
+        "callers: [{name: a}]",
+        (
+            "callers[0]: needs at least one of token, token_hashes, certificates and jwt; "
+            "`sluice-server token new` makes a token and its hash"
+        ),
+    ),
     ("callers: [{name: a, token: short}]", "callers[0].token: must have at least 16 characters"),
     (
         "callers: [{name: a, token: 'with white space in it'}]",
@@ -183,7 +207,8 @@ BETWEEN = [
         "listen: 0.0.0.0:50051",
         (
             "listen: can be reached from other machines, so configure "
-            "tls (a certificate and its key) and callers (a name and a token for each); "
+            "tls (a certificate and its key) and "
+            "callers (each with a name and a token, its hash, a certificate or a JWT); "
             "or listen on 127.0.0.1; or set insecure: true if something else protects the port"
         ),
     ),
@@ -199,7 +224,7 @@ BETWEEN = [
         "listen: 10.0.0.1:1\ntls: {cert: sluice.yaml, key: sluice.yaml}",
         (
             "listen: can be reached from other machines, so configure "
-            "callers (a name and a token for each); "
+            "callers (each with a name and a token, its hash, a certificate or a JWT); "
             "or listen on 127.0.0.1; or set insecure: true if something else protects the port"
         ),
     ),
@@ -250,6 +275,60 @@ BETWEEN = [
     (
         f"callers: [{{name: a, token: {TOKEN}}}, {{name: a, token: {TOKEN}2}}]",
         "callers[1].name: is the same as an earlier one",
+    ),
+    (
+        f"callers: [{{name: a, token: {TOKEN}}}, {{name: b, token_hashes: ['{HASH}']}}]",
+        "callers[1].token_hashes[0]: is the same as an earlier one",
+    ),
+    (
+        f"callers: [{{name: a, token_hashes: ['{HASH}', '{HASH}']}}]",
+        "callers[0].token_hashes[1]: is the same as an earlier one",
+    ),
+    (
+        "callers: [{name: a, certificates: ['cn:a']}]",
+        (
+            "callers[0].certificates: needs tls.client_ca, the authority that signed them: "
+            "without it clients show no certificate"
+        ),
+    ),
+    (
+        f"callers: [{{name: a, token: {TOKEN}, rpcs: [Generate, GetMetrics]}}]",
+        "callers[0].rpcs[1]: needs admin: true, for it tells about everybody",
+    ),
+    (
+        "callers: [{name: a, jwt: [{subject: s}]}]",
+        "callers[0].jwt[0]: needs jwt_issuers: nobody's JWTs are believed yet",
+    ),
+    (
+        f"{ISSUERS}\ncallers: [{{name: a, jwt: [{{subject: s}}]}}]",
+        "callers[0].jwt[0]: must name its issuer, since jwt_issuers has several",
+    ),
+    (
+        f"{ISSUERS}\ncallers: [{{name: a, jwt: [{{subject: s, issuer: k}}]}}]",
+        "callers[0].jwt[0].issuer: is not among jwt_issuers",
+    ),
+    (
+        f"{ISSUER}\ncallers: [{{name: a, jwt: [{{subject: s}}, {{subject: s, issuer: i}}]}}]",
+        "callers[0].jwt[1]: is the same as an earlier one",
+    ),
+    (
+        "jwt_issuers: [{issuer: i, audience: a}]",
+        "jwt_issuers[0]: needs exactly one of jwks_file and jwks_url",
+    ),
+    (
+        "jwt_issuers: [{issuer: i, audience: a, jwks_file: absent.json}]",
+        "jwt_issuers[0].jwks_file: cannot be read: No such file or directory",
+    ),
+    (
+        "jwt_issuers: [{issuer: i, audience: a, jwks_url: 'http://i.example/keys'}]",
+        (
+            "jwt_issuers[0].jwks_url: would fetch keys in the clear; use https://, "
+            "or set insecure_http: true"
+        ),
+    ),
+    (
+        "jwt_issuers: [{issuer: i, audience: a, jwks_url: 'https://i/k', max_age_seconds: 10}]",
+        "jwt_issuers[0].max_age_seconds: is shorter than refresh_seconds",
     ),
     (
         f"callers: [{{name: a, token: {TOKEN}}}, {{name: b, token: {TOKEN}}}]",

@@ -86,7 +86,7 @@ def test_the_example_says_the_defaults_truly(kinds: Mapping[str, ProviderKind]) 
         ({"local": {"threads": 0}}, False),
         ({"lisen": "127.0.0.1:1"}, False),
         ({"providers": {"openai": {}}}, False),
-        ({"callers": [{"name": "a"}]}, False),
+        ({"callers": [{"token": "0123456789abcdef"}]}, False),
     ],
 )
 def test_the_schema_judges_as_the_loader_does(document: object, valid: bool) -> None:
