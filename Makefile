@@ -136,13 +136,16 @@ types: $(DEV) ## Check types
 layers: $(DEV) ## Check who imports whom
 	$(BIN)/lint-imports
 
+# Jobs of make's own number where it has one: to be told another it would complain.
+AT_ONCE = $(if $(findstring --jobserver,$(MAKEFLAGS)),,--jobs=3 --output-sync=target)
+
 # Stubs are generated elsewhere, so that the check says the same whether or not
 # the tree is committed.
 proto-check: $(DEV) ## Check the contract: lint, format, generated stubs, compatibility
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	@set -e; out=`mktemp -d`; trap 'rm -rf "$$out"' EXIT; \
-	$(MAKE) --silent --no-print-directory --jobs=3 --output-sync=target --assume-old=$(DEV) proto OUT="$$out"; \
+	$(MAKE) --silent --no-print-directory $(AT_ONCE) --assume-old=$(DEV) proto OUT="$$out"; \
 	for folder in $(foreach language,$(PRESENT),$(GENERATED_$(language))); do \
 		diff -r -u -x __init__.py -x __pycache__ "$$folder" "$$out/$$folder" || \
 			{ echo 'The stubs are not what proto/ gives: run `make proto`.' >&2; exit 1; }; \
@@ -159,10 +162,14 @@ docs-check: $(DEV) ## Check that docs/reference is what the code and the contrac
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
-test: tools litellm redis chromium prometheus node lint types layers proto-check docs-check ## Everything that can be tested here, set-up included
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target clients lint-clients test-clients
-	$(BIN)/pytest $(ARGS)
-	@$(MAKE) --silent --no-print-directory languages
+# At the same time: none of these builds into another's folder. What builds the clients
+# comes later, for proto-check shares their packages.
+READY := tools litellm redis chromium prometheus node lint types layers proto-check docs-check
+
+test: TEST_BEGAN := $(shell date +%s)
+test: $(DEV) ## Everything that can be tested here, set-up included
+	@sh tests/everything.sh $(TEST_BEGAN) '$(MAKE) --no-print-directory --assume-old=$(DEV) --assume-old=$(RUNTIME)' \
+		$(BIN) '$(READY)' $(ARGS)
 
 test-unit: $(DEV) redis ## Tests of single rooms
 	$(BIN)/pytest tests/unit $(ARGS)

@@ -9,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from sluice.v1 import gateway_service_pb2, rate_limit_pb2
+from tests.support.beats import beating
 from tests.support.client import (
     Failure,
     GenerateRequest,
@@ -59,9 +60,9 @@ def limited(provider: LimitedProvider, **overrides: object) -> Config:
 
 async def refused(server: RunningServer, wanted: GenerateRequest, **arguments: object) -> Failure:
     """Make a call that must fail at once, and return how it failed."""
-    began = time.monotonic()
-    got = await collect_failure(server.stub.Generate(wanted, **arguments))  # type: ignore[arg-type]
-    assert time.monotonic() - began < AT_ONCE
+    async with beating() as seconds:
+        got = await collect_failure(server.stub.Generate(wanted, **arguments))  # type: ignore[arg-type]
+        assert seconds() < AT_ONCE
     assert got.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     return got
 

@@ -45,6 +45,8 @@ ENDS = {
 }
 """What the provider does, by the prompt of the request."""
 ENDLESS = {"silent", "stalled", "error that stalls", "finished and stalled"}
+FULL = (f"{PROVIDER}//", f"{PROVIDER}/test-model/", "//caller/someone")
+"""Whose limits count a call that runs, whatever key it runs with."""
 REFUSED = ["not encodable", "no room at once"]
 """Ends that never reach the provider."""
 
@@ -153,6 +155,9 @@ async def test_whatever_the_end_everything_is_given_back(
         for call in again:
             await call.read()
         full = await held(server)
+        # Where Redis was too slow for a moment, it is told a little later.
+        while redis is not None and min(full[it] for it in FULL) < STREAMS:
+            full = await held(server)
         for call in again:
             call.cancel()
         await nothing_is_held(server)
@@ -164,8 +169,7 @@ async def test_whatever_the_end_everything_is_given_back(
         *(grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE),
     } <= codes.keys()
     assert len(owners) == 6
-    assert full[f"{PROVIDER}//"] == full[f"{PROVIDER}/test-model/"] == STREAMS
-    assert full["//caller/someone"] == STREAMS
+    assert [full[it] for it in FULL] == [STREAMS] * len(FULL)
 
 
 async def test_calls_that_a_drain_cuts_give_everything_back(upstream: Upstream) -> None:

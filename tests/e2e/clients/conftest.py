@@ -1,17 +1,25 @@
 """The drivers of all languages, each started once, and what must hold of them at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.clients.driver import Driver
+from tests.e2e.clients.languages import DRIVERS
 from tests.e2e.clients.scenario import scenarios
 from tests.support.certificates import certificates
 from tests.support.tools import tool
 
-DRIVERS = ("python", "python-asyncio", "go", "typescript", "java", "rust")
-"""Languages, Python in both of its worlds."""
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one language be driven alone."""
+    parser.addoption(
+        "--client",
+        action="append",
+        choices=DRIVERS,
+        help="drive only this language's client; may be given several times",
+    )
 
 
 class Drivers:
@@ -64,6 +72,13 @@ def drivers() -> Iterator[Drivers]:
     }
     assert tokens
     assert not [token for token in tokens if any(token in text for text in drivers.written)]
+
+
+@pytest.fixture
+def languages(pytestconfig: pytest.Config) -> Sequence[str]:
+    """The languages to drive."""
+    asked: Sequence[str] | None = pytestconfig.getoption("client")
+    return asked or DRIVERS
 
 
 @pytest.fixture(scope="session")

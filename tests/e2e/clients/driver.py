@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 ORDER_SECONDS = 60.0
@@ -46,6 +47,8 @@ class Driver:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        # The loop has few threads for all, and the gateway that is waited for may need one.
+        self._waiter = ThreadPoolExecutor(1)
 
     @property
     def alive(self) -> bool:
@@ -82,6 +85,7 @@ class Driver:
             self._process.kill()
             code = self._process.wait()
         self._reader.join()
+        self._waiter.shutdown()
         complaints = self._complained()
         self._complaints.close()
         return code, complaints
@@ -93,7 +97,9 @@ class Driver:
 
     async def _next(self) -> Line:
         try:
-            text = await asyncio.to_thread(self._lines.get, timeout=ORDER_SECONDS)
+            text = await asyncio.get_running_loop().run_in_executor(
+                self._waiter, lambda: self._lines.get(timeout=ORDER_SECONDS)
+            )
         except queue.Empty:
             raise self._failed("wrote nothing for too long") from None
         if text is None:

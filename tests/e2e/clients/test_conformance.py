@@ -1,7 +1,7 @@
 """Does every client see the same, whatever its language?"""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import pytest
 
 from sluice.v1 import error_reason_pb2
 from tests.e2e.clients.comparison import comparable, differences
-from tests.e2e.clients.conftest import DRIVERS, Drivers
+from tests.e2e.clients.conftest import Drivers
+from tests.e2e.clients.languages import at_once
 from tests.e2e.clients.scenario import Scenario, Scene, scenarios, scene
 
 SECONDS = 90.0
@@ -36,32 +37,37 @@ def test_every_reason_has_a_scenario() -> None:
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)
-@pytest.mark.parametrize("language", DRIVERS)
 async def test_every_client_sees_the_same(
-    drivers: Drivers, folder: Path, language: str, scenario: Scenario
+    drivers: Drivers,
+    folder: Path,
+    languages: Sequence[str],
+    scenario: Scenario,
+    subtests: pytest.Subtests,
 ) -> None:
-    """The lines of this language's driver are what the scenario says."""
-    driver = drivers.of(language)
-    async with scene(scenario, folder) as scene_, asyncio.timeout(SECONDS):
-        held_up: list[int] = []
+    """The lines of each language's driver are what the scenario says, and so is its provider."""
 
-        async def paused() -> None:
-            held_up.append(await (await scene_.upstream.request()).held_up())
+    async def play(language: str) -> None:
+        driver = drivers.of(language)
+        async with scene(scenario, folder) as scene_, asyncio.timeout(SECONDS):
+            held_up: list[int] = []
 
-        for order in scenario.before:
-            await driver.carry_out(told(order, scene_.address, folder), paused)
-        lines = []
-        for order in scenario.orders:
-            lines += await driver.carry_out(told(order, scene_.address, folder), paused)
-        await left(scenario, scene_)
-    if scenario.written is not None:
-        assert len(lines) == scenario.written
-    expected = [dict(line) for line in scenario.saw]
-    seen = [
-        line for line in comparable(lines) if not scenario.only or line.keys() & set(scenario.only)
-    ]
-    assert differences(expected, seen) == []
-    assert told_upstream(scenario, scene_, held_up) == []
+            async def paused() -> None:
+                held_up.append(await (await scene_.upstream.request()).held_up())
+
+            for order in scenario.before:
+                await driver.carry_out(told(order, scene_.address, folder), paused)
+            lines = []
+            for order in scenario.orders:
+                lines += await driver.carry_out(told(order, scene_.address, folder), paused)
+            await left(scenario, scene_)
+        if scenario.written is not None:
+            assert len(lines) == scenario.written
+        only = set(scenario.only)
+        seen = [line for line in comparable(lines) if not only or line.keys() & only]
+        assert differences([dict(line) for line in scenario.saw], seen) == []
+        assert told_upstream(scenario, scene_, held_up) == []
+
+    await at_once(languages, play, subtests)
 
 
 async def left(scenario: Scenario, scene: Scene) -> None:

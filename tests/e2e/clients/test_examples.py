@@ -3,9 +3,11 @@
 import asyncio
 import os
 import re
+from collections.abc import Sequence
 
 import pytest
 
+from tests.e2e.clients.languages import EXAMPLES, at_once
 from tests.support.configuration import MODEL, configuration
 from tests.support.openai_stream import (
     DONE,
@@ -22,7 +24,6 @@ from tests.support.server import RunningServer, running
 from tests.support.tools import tool
 from tests.support.upstream import Upstream
 
-LANGUAGES = ("python", "go", "typescript", "java", "rust")
 SECONDS = 60.0
 TOKEN = "token-of-the-example-program-0123456789"
 PRICES = {"up": {"prices": {"*": {"input": 1, "output": 10}}}}
@@ -78,27 +79,37 @@ async def example(language: str, server: RunningServer, **variables: str) -> tup
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_examples_show_the_same(language: str, upstream: Upstream) -> None:
+@pytest.fixture
+def examples(languages: Sequence[str]) -> list[str]:
+    """The languages whose examples are to be run."""
+    return [language for language in EXAMPLES if language in languages]
+
+
+async def test_examples_show_the_same(examples: list[str], subtests: pytest.Subtests) -> None:
     """Text as it comes, the call, its answer, tokens and money; the result went back."""
-    upstream.reply(*answers())
-    config = configuration(
-        upstream, providers=PRICES, callers=[{"name": "example", "token": TOKEN}]
-    )
-    async with running(config) as server:
-        assert await example(language, server, SLUICE_TOKEN=TOKEN) == (0, SHOWN, "")
-    first, second, third = (request.json for request in upstream.requests)
-    assert first["messages"] == [{"role": "user", "content": "Write one sentence about rivers."}]
-    (function,) = (entry["function"] for entry in second["tools"])
-    assert (function["name"], function["description"]) == (
-        "get_weather",
-        "Current weather of a city.",
-    )
-    assert function["parameters"]["required"] == ["city"]
-    assert third["messages"][-1]["content"] == "21 °C, sunny"
+
+    async def play(language: str) -> None:
+        async with Upstream() as upstream:
+            upstream.reply(*answers())
+            config = configuration(
+                upstream, providers=PRICES, callers=[{"name": "example", "token": TOKEN}]
+            )
+            async with running(config) as server:
+                assert await example(language, server, SLUICE_TOKEN=TOKEN) == (0, SHOWN, "")
+        first, second, third = (request.json for request in upstream.requests)
+        question = "Write one sentence about rivers."
+        assert first["messages"] == [{"role": "user", "content": question}]
+        (function,) = (entry["function"] for entry in second["tools"])
+        assert (function["name"], function["description"]) == (
+            "get_weather",
+            "Current weather of a city.",
+        )
+        assert function["parameters"]["required"] == ["city"]
+        assert third["messages"][-1]["content"] == "21 °C, sunny"
+
+    await at_once(examples, play, subtests)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -113,11 +124,17 @@ async def test_examples_show_the_same(language: str, upstream: Upstream) -> None
     ids=["with a wait", "without", "in the stream", "cut"],
 )
 async def test_examples_tell_failures(
-    language: str, server: RunningServer, upstream: Upstream, fault: Reply, told: str
+    examples: list[str], fault: Reply, told: str, subtests: pytest.Subtests
 ) -> None:
     """A failure is told in one line, with its delay, and the exit code says so."""
-    upstream.reply(fault)
-    code, out, err = await example(language, server)
-    assert code == 1
-    assert out.startswith("> Write one sentence about rivers.\n")
-    assert re.fullmatch(told, err), err
+
+    async def play(language: str) -> None:
+        async with Upstream() as upstream:
+            upstream.reply(fault)
+            async with running(configuration(upstream)) as server:
+                code, out, err = await example(language, server)
+        assert code == 1
+        assert out.startswith("> Write one sentence about rivers.\n")
+        assert re.fullmatch(told, err), err
+
+    await at_once(examples, play, subtests)

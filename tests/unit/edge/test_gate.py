@@ -243,5 +243,5 @@ async def test_places_are_never_lost(seed: int) -> None:
     assert {type(one) for one in results} <= {type(None), OverloadedError, asyncio.CancelledError}
     assert most == 3
     assert (gate.active, gate.waiting) == (0, 0)
-    async with asyncio.timeout(1), gate.place(low=True), gate.place(low=False):
+    async with asyncio.timeout(10), gate.place(low=True), gate.place(low=False):
         assert gate.active == 2
