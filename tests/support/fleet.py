@@ -72,6 +72,10 @@ class Fleet:
             while await self.share(number) is not wanted:
                 pass
 
+    def count(self, number: int, event: str) -> int:
+        """Return how often a replica logged an event."""
+        return sum(line["event"] == event for line in self.processes[number].log)
+
     async def running(self, number: int) -> int:
         """Return how many Generate calls a replica works on."""
         return int(total(await _samples(self.processes[number]), "sluice_active_streams"))
