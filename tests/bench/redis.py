@@ -1,17 +1,18 @@
 """What replicas say to Redis: commands and bytes, by what is done. `python -m tests.bench.redis`.
 
 A server, a real Redis and a tap between them, in one process; calls are made one after the
-other. No clock is read, so that the figures hold on every machine: they change with the code,
-the names of models and credentials, and what a provider states.
+other. Counts and bytes hold on every machine: they change with the code, the names of models and
+credentials, and what a provider states. The processor time that Redis takes is of the machine.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sluice.v1 import gateway_service_pb2
@@ -51,6 +52,8 @@ class Traffic:
     """Bytes to Redis."""
     bytes_out: float
     """Bytes from Redis."""
+    redis_us: float = 0.0
+    """Microseconds of processor time that Redis took; 0 where it was not asked."""
 
 
 def taken(what: str, counted: Tap, count: int) -> Traffic:
@@ -91,8 +94,15 @@ async def calls(what: str, count: int = CALLS) -> Traffic:
         async with LimitedProvider(limits) as provider, server(provider, redis, up) as (one, seen):
             await call(one, 10)
             seen.clear()
+            before = worked(redis)
             await call(one, count)
-            return taken(what, seen, count)
+            return replace(taken(what, seen, count), redis_us=(worked(redis) - before) / count)
+
+
+def worked(redis: RedisServer) -> float:
+    """Return the microseconds of processor time that Redis took so far."""
+    told = redis.call("INFO", "cpu").decode()
+    return sum(float(seconds) for seconds in re.findall(r"used_cpu_(?:sys|user):(\S+)", told)) * 1e6
 
 
 async def first() -> Traffic:
@@ -155,14 +165,14 @@ async def main() -> None:
     """Measure, and print a table."""
     found = [await calls(what) for what in SCENES]
     found += [await first(), await refresh(), *await catalogue(), await idle()]
-    print("| | commands | bytes to Redis | bytes from Redis | which |")
-    print("| --- | ---: | ---: | ---: | --- |")
+    print("| | commands | bytes to Redis | bytes from Redis | Redis's CPU, us | which |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
     for one in found:
         which = ", ".join(f"{count:g} {name}" for name, count in one.commands.items())
         total = sum(one.commands.values())
-        print(
-            f"| {one.what} | {total:.2f} | {one.bytes_in:,.0f} | {one.bytes_out:,.0f} | {which} |"
-        )
+        sizes = f"{one.bytes_in:,.0f} | {one.bytes_out:,.0f}"
+        works = f"{one.redis_us:.0f}" if one.redis_us else ""
+        print(f"| {one.what} | {total:.2f} | {sizes} | {works} | {which} |")
 
 
 if __name__ == "__main__":
