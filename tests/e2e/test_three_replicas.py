@@ -245,7 +245,7 @@ async def test_one_list_for_all(replicas: Fleet, providers: Providers) -> None:
     providers.own.route("GET", "/v1/models", models("a", "b"))
     asked = gateway_service_pb2.ListModelsRequest(filter=model_pb2.ModelFilter(providers=["own"]))
     async with asyncio.timeout(20):
-        got = await asyncio.gather(*(stub.ListModels(asked) for stub in 4 * replicas.stubs))
+        got = await asyncio.gather(*(stub.ListModels(asked) for stub in [*replicas.stubs] * 4))
     assert {tuple(model.id for model in one.models) for one in got} == {("a", "b")}
     assert len(providers.own.routed) == 1
 
