@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -126,13 +126,19 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(
-    config: Config, *, environment: Mapping[str, str] | None = None
+    config: Config,
+    *,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("sluice_server",),
 ) -> AsyncIterator[ServerProcess]:
-    """Run the server with these settings until the block ends; killed when it does not stop."""
+    """Run the server with these settings until the block ends; killed when it does not stop.
+
+    `program` is the module to run, and its first arguments.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = write(config, Path(folder))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sluice_server", "serve", "--config", str(path)),
+            *(sys.executable, "-m", *program, "serve", "--config", str(path)),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **(environment or {})},
