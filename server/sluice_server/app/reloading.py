@@ -42,13 +42,13 @@ class Standing:
         self.tried_at: float | None = None
         self.faults: tuple[str, ...] = ()
         self.waiting: tuple[str, ...] = ()
-        self.in_force(configured)
+        self.in_force(digest(configured))
 
-    def in_force(self, configured: settings.Settings) -> None:
-        """Note that these settings are in force from now on."""
+    def in_force(self, mark: str) -> None:
+        """Note that settings with this digest are in force from now on."""
         self.generation += 1
         self.loaded_at = time.time()
-        self.digest = digest(configured)
+        self.digest = mark
 
     def told(self) -> metrics_pb2.ConfigurationStatus:
         """Return it in the contract's words."""
@@ -152,8 +152,10 @@ class Reloading:
         waiting = restart.waiting(before.settings, wanted)
         changed = configured != before.settings
         if changed:
+            # Writing all settings out takes a while.
+            mark = await asyncio.to_thread(digest, configured)
             fitting = await fit(configured, self._premises, before)
-            self._put_in_force(fitting)
+            self._put_in_force(fitting, mark)
         self._standing.waiting = waiting
         _log.info(
             names.CONFIG_RELOADED,
@@ -166,7 +168,7 @@ class Reloading:
         if waiting:
             _log.warning(names.CONFIG_WAITS, settings=waiting)
 
-    def _put_in_force(self, fitting: Fitting) -> None:
+    def _put_in_force(self, fitting: Fitting, mark: str) -> None:
         """The one step: who comes before sees all of the old, who comes after of the new."""
         before, self.fitting = self.fitting, fitting
         fitting.take_effect(self._premises)
@@ -174,7 +176,7 @@ class Reloading:
         level = fitting.settings.telemetry.log_level
         if level != before.settings.telemetry.log_level:
             logs.set_level(level)
-        self._standing.in_force(fitting.settings)
+        self._standing.in_force(mark)
         self._leaving[before] = fitting
         self._replaced = asyncio.create_task(
             self._close(before, fitting, self._replaced), name="configuration-replaced"
