@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -18,15 +17,13 @@ from pathlib import Path
 import uvloop
 
 import sluice_server
-from sluice_server.app import App
+from sluice_server.app import App, Origin
 from sluice_server.config.faults import ConfigurationError
-from sluice_server.config.load import load
 from sluice_server.config.settings import Settings
 from sluice_server.credentials.oauth import login
 from sluice_server.credentials.oauth.store import SharedTokenStore
 from sluice_server.edge.identity import command as token_command
 from sluice_server.local import LocalModelMissingError
-from sluice_server.providers import registry
 from sluice_server.providers.plugins import PluginError
 from sluice_server.telemetry import logs
 
@@ -65,12 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "token":
         return token_command.run(options, sys.stdin, sys.stdout, sys.stderr)
     try:
-        settings = load(
-            options.config,
-            environ=os.environ,
-            kinds=registry.kinds(),
-            listen=getattr(options, "listen", None),
-        )
+        origin = Origin(options.config, listen=getattr(options, "listen", None))
+        settings = origin.read()
     except PluginError as error:
         return _failed(error)
     except ConfigurationError as error:
@@ -83,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _login(settings, options)
     writer = logs.configure(settings.telemetry)
     try:
-        return uvloop.run(_serve(settings, writer))
+        return uvloop.run(_serve(settings, origin, writer))
     except (OSError, LocalModelMissingError, PluginError) as error:
         return _failed(error)
     finally:
@@ -165,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(settings: Settings, writer: logs.LineWriter) -> int:
+async def _serve(settings: Settings, origin: Origin, writer: logs.LineWriter) -> int:
     stop = asyncio.Event()
     hurry = asyncio.Event()
 
@@ -176,7 +169,10 @@ async def _serve(settings: Settings, writer: logs.LineWriter) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
-    app = await App.start(settings)
+    app = await App.start(settings, origin)
+    if origin.path is not None:
+        # Without a file there is nothing to read again: a terminal that goes away ends the server.
+        loop.add_signal_handler(signal.SIGHUP, app.reload_soon, "signal")
     _calm_garbage_collection()
     writer.on_lost = app.metrics.log_lines_lost.inc
     try:

@@ -475,7 +475,7 @@ async def test_five_thousand_models(upstream: Upstream) -> None:
         await listed(server)
         request = ListModelsRequest(page_size=100)
         request.filter.query = "model-04"
-        catalog = server.app._catalog
+        catalog = server.app._in_force.rooms.catalog
         taken = []
         for _ in range(20):
             began = time.perf_counter()

@@ -204,7 +204,7 @@ async def test_a_hanging_collector_disturbs_no_call(
             for _ in range(20):
                 assert (await collect(server.stub.Generate(request()))).text == "Hi"
             assert (time.monotonic() - began) / 20 < SOON
-            trace = server.app._trace
+            trace = server.app._premises.trace
             assert trace._outlet is not None
             assert trace._outlet.waiting <= 8
             assert trace.lost_spans >= 2 * 20 - 8 - 8

@@ -28,8 +28,10 @@ LogLine = dict[str, Any]
 class ServerProcess:
     """A running `sluice-server serve`. Made by `server_process`."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, file: Path) -> None:
         """Keep the process; `log` fills while `follow_log` runs."""
+        self.file = file
+        """The configuration, for tests that change it."""
         self.log: list[LogLine] = []
         self.plain_lines: list[str] = []
         """What was written to standard error and is no JSON object; should stay empty."""
@@ -144,7 +146,7 @@ async def server_process(
             env={**os.environ, **(environment or {})},
             limit=1 << 24,
         )
-        server = ServerProcess(process)
+        server = ServerProcess(process, path)
         following = asyncio.create_task(server.follow_log())
         try:
             await server.wait_for_log("server.started", START_SECONDS)

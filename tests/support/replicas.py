@@ -39,7 +39,7 @@ async def rpcs(server: RunningServer) -> dict[str, int]:
 def recorded(server: RunningServer) -> Iterator[list[CallRecord]]:
     """Give the records of all RPCs that end meanwhile, in order of their ends."""
     records: list[CallRecord] = []
-    ledger = server.app._ledger
+    ledger = server.app._premises.ledger
     tell = ledger.call_ended
 
     def keep(record: CallRecord) -> None:

@@ -4,7 +4,7 @@ Signals, exit codes and memory need a process of its own: see `process`.
 """
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from sluice_server.app import App
-from sluice_server.config.load import load
-from sluice_server.providers import registry
+from sluice_server.app import App, Origin
 from tests.support.channels import NO_RETRIES, Options, Samples, channel_to, scrape, stub_on
 from tests.support.configuration import Config, write
 
@@ -35,6 +33,8 @@ class RunningServer:
     """Address of the health port."""
     metrics: str
     """Address of the metrics page."""
+    file: Path
+    """The configuration, for tests that change it."""
 
     async def scrape(self) -> Samples:
         """Return the samples of the metrics page."""
@@ -42,16 +42,19 @@ class RunningServer:
 
 
 @asynccontextmanager
-async def running(config: Config, options: Options = NO_RETRIES) -> AsyncIterator[RunningServer]:
+async def running(
+    config: Config, options: Options = NO_RETRIES, *, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningServer]:
     """Start a server with these settings and connect to it with these channel arguments."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = load(write(config, Path(folder)), environ={}, kinds=registry.kinds())
-        app = await App.start(settings)
+        file = write(config, Path(folder))
+        origin = Origin(file, environ={} if environ is None else environ)
+        app = await App.start(origin.read(), origin)
         try:
             listen, health, metrics = app.listen_address, app.health_address, app.metrics_address
             assert health is not None, "the configuration closes the health port"
             assert metrics is not None, "the configuration closes the metrics page"
             async with channel_to(listen, options) as channel:
-                yield RunningServer(app, channel, stub_on(channel), listen, health, metrics)
+                yield RunningServer(app, channel, stub_on(channel), listen, health, metrics, file)
         finally:
             await app.close()

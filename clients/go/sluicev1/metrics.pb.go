@@ -163,7 +163,9 @@ type ServerMetrics struct {
 	// Output only. Share of time that the event loop worked of late, [0, 1].
 	EventLoopBusyRatio float64 `protobuf:"fixed64,11,opt,name=event_loop_busy_ratio,json=eventLoopBusyRatio,proto3" json:"event_loop_busy_ratio,omitempty"`
 	// Output only. How late the event loop last woke up.
-	EventLoopLag  *durationpb.Duration `protobuf:"bytes,12,opt,name=event_loop_lag,json=eventLoopLag,proto3" json:"event_loop_lag,omitempty"`
+	EventLoopLag *durationpb.Duration `protobuf:"bytes,12,opt,name=event_loop_lag,json=eventLoopLag,proto3" json:"event_loop_lag,omitempty"`
+	// Output only. The configuration that the replica goes by.
+	Configuration *ConfigurationStatus `protobuf:"bytes,13,opt,name=configuration,proto3" json:"configuration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +284,109 @@ func (x *ServerMetrics) GetEventLoopLag() *durationpb.Duration {
 	return nil
 }
 
+func (x *ServerMetrics) GetConfiguration() *ConfigurationStatus {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+// ConfigurationStatus describes the configuration that a replica goes by, and
+// what became of the last attempt to put another one in its place.
+type ConfigurationStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Output only. 1 for the configuration that the replica started with, one more
+	// for each that took its place.
+	Generation uint64 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Output only. Since when it is in force.
+	LoadTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=load_time,json=loadTime,proto3" json:"load_time,omitempty"`
+	// Output only. Digest of its settings without their secrets: replicas that
+	// differ in it go by different settings.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Output only. When it was last attempted to put another one in its place;
+	// absent before the first attempt.
+	ReloadTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reload_time,json=reloadTime,proto3" json:"reload_time,omitempty"`
+	// Output only. Why that attempt failed, for people: one text for each fault,
+	// none of which repeats a value. Empty when it did not fail.
+	Faults []string `protobuf:"bytes,5,rep,name=faults,proto3" json:"faults,omitempty"`
+	// Output only. Settings that were changed and wait for a restart.
+	WaitingForRestart []string `protobuf:"bytes,6,rep,name=waiting_for_restart,json=waitingForRestart,proto3" json:"waiting_for_restart,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ConfigurationStatus) Reset() {
+	*x = ConfigurationStatus{}
+	mi := &file_sluice_v1_metrics_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigurationStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigurationStatus) ProtoMessage() {}
+
+func (x *ConfigurationStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_metrics_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigurationStatus.ProtoReflect.Descriptor instead.
+func (*ConfigurationStatus) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ConfigurationStatus) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *ConfigurationStatus) GetLoadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LoadTime
+	}
+	return nil
+}
+
+func (x *ConfigurationStatus) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ConfigurationStatus) GetReloadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReloadTime
+	}
+	return nil
+}
+
+func (x *ConfigurationStatus) GetFaults() []string {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *ConfigurationStatus) GetWaitingForRestart() []string {
+	if x != nil {
+		return x.WaitingForRestart
+	}
+	return nil
+}
+
 // CallMetrics counts calls: upstream calls where it describes a provider, a
 // credential or a model, and Generate calls where it describes a caller, a label
 // or the replica. A call is a success only when its stream came to a good end.
@@ -333,7 +438,7 @@ type CallMetrics struct {
 
 func (x *CallMetrics) Reset() {
 	*x = CallMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[1]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +450,7 @@ func (x *CallMetrics) String() string {
 func (*CallMetrics) ProtoMessage() {}
 
 func (x *CallMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[1]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +463,7 @@ func (x *CallMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallMetrics.ProtoReflect.Descriptor instead.
 func (*CallMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{1}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CallMetrics) GetRequests() uint64 {
@@ -521,7 +626,7 @@ type RecentCalls struct {
 
 func (x *RecentCalls) Reset() {
 	*x = RecentCalls{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[2]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +638,7 @@ func (x *RecentCalls) String() string {
 func (*RecentCalls) ProtoMessage() {}
 
 func (x *RecentCalls) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[2]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +651,7 @@ func (x *RecentCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecentCalls.ProtoReflect.Descriptor instead.
 func (*RecentCalls) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RecentCalls) GetWindow() *durationpb.Duration {
@@ -656,7 +761,7 @@ type LatencySummary struct {
 
 func (x *LatencySummary) Reset() {
 	*x = LatencySummary{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[3]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +773,7 @@ func (x *LatencySummary) String() string {
 func (*LatencySummary) ProtoMessage() {}
 
 func (x *LatencySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[3]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +786,7 @@ func (x *LatencySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LatencySummary.ProtoReflect.Descriptor instead.
 func (*LatencySummary) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LatencySummary) GetCount() uint64 {
@@ -755,7 +860,7 @@ type ProviderMetrics struct {
 
 func (x *ProviderMetrics) Reset() {
 	*x = ProviderMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[4]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +872,7 @@ func (x *ProviderMetrics) String() string {
 func (*ProviderMetrics) ProtoMessage() {}
 
 func (x *ProviderMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[4]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +885,7 @@ func (x *ProviderMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderMetrics.ProtoReflect.Descriptor instead.
 func (*ProviderMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ProviderMetrics) GetProvider() string {
@@ -852,7 +957,7 @@ type CredentialMetrics struct {
 
 func (x *CredentialMetrics) Reset() {
 	*x = CredentialMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[5]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +969,7 @@ func (x *CredentialMetrics) String() string {
 func (*CredentialMetrics) ProtoMessage() {}
 
 func (x *CredentialMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[5]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +982,7 @@ func (x *CredentialMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CredentialMetrics.ProtoReflect.Descriptor instead.
 func (*CredentialMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CredentialMetrics) GetProvider() string {
@@ -958,7 +1063,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[6]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1075,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[6]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1088,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ModelMetrics) GetProvider() string {
@@ -1021,7 +1126,7 @@ type CallerMetrics struct {
 
 func (x *CallerMetrics) Reset() {
 	*x = CallerMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[7]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1138,7 @@ func (x *CallerMetrics) String() string {
 func (*CallerMetrics) ProtoMessage() {}
 
 func (x *CallerMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[7]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1151,7 @@ func (x *CallerMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallerMetrics.ProtoReflect.Descriptor instead.
 func (*CallerMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CallerMetrics) GetCaller() string {
@@ -1080,7 +1185,7 @@ type LabelMetrics struct {
 
 func (x *LabelMetrics) Reset() {
 	*x = LabelMetrics{}
-	mi := &file_sluice_v1_metrics_proto_msgTypes[8]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1197,7 @@ func (x *LabelMetrics) String() string {
 func (*LabelMetrics) ProtoMessage() {}
 
 func (x *LabelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_metrics_proto_msgTypes[8]
+	mi := &file_sluice_v1_metrics_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1210,7 @@ func (x *LabelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelMetrics.ProtoReflect.Descriptor instead.
 func (*LabelMetrics) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_metrics_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LabelMetrics) GetKey() string {
@@ -1133,7 +1238,7 @@ var File_sluice_v1_metrics_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_metrics_proto_rawDesc = "" +
 	"\n" +
-	"\x17sluice/v1/metrics.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sluice/v1/usage.proto\"\xca\x04\n" +
+	"\x17sluice/v1/metrics.proto\x12\tsluice.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15sluice/v1/usage.proto\"\x90\x05\n" +
 	"\rServerMetrics\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x129\n" +
@@ -1148,7 +1253,18 @@ const file_sluice_v1_metrics_proto_rawDesc = "" +
 	"\x13calls_without_place\x18\n" +
 	" \x01(\x04R\x11callsWithoutPlace\x121\n" +
 	"\x15event_loop_busy_ratio\x18\v \x01(\x01R\x12eventLoopBusyRatio\x12?\n" +
-	"\x0eevent_loop_lag\x18\f \x01(\v2\x19.google.protobuf.DurationR\feventLoopLag\"\xe6\a\n" +
+	"\x0eevent_loop_lag\x18\f \x01(\v2\x19.google.protobuf.DurationR\feventLoopLag\x12D\n" +
+	"\rconfiguration\x18\r \x01(\v2\x1e.sluice.v1.ConfigurationStatusR\rconfiguration\"\x8b\x02\n" +
+	"\x13ConfigurationStatus\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x127\n" +
+	"\tload_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bloadTime\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\tR\x06digest\x12;\n" +
+	"\vreload_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reloadTime\x12\x16\n" +
+	"\x06faults\x18\x05 \x03(\tR\x06faults\x12.\n" +
+	"\x13waiting_for_restart\x18\x06 \x03(\tR\x11waitingForRestart\"\xe6\a\n" +
 	"\vCallMetrics\x12\x1a\n" +
 	"\brequests\x18\x01 \x01(\x04R\brequests\x12\x1c\n" +
 	"\tsuccesses\x18\x02 \x01(\x04R\tsuccesses\x12\x16\n" +
@@ -1256,69 +1372,73 @@ func file_sluice_v1_metrics_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_metrics_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_metrics_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_sluice_v1_metrics_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_sluice_v1_metrics_proto_goTypes = []any{
 	(HealthState)(0),              // 0: sluice.v1.HealthState
 	(CircuitState)(0),             // 1: sluice.v1.CircuitState
 	(*ServerMetrics)(nil),         // 2: sluice.v1.ServerMetrics
-	(*CallMetrics)(nil),           // 3: sluice.v1.CallMetrics
-	(*RecentCalls)(nil),           // 4: sluice.v1.RecentCalls
-	(*LatencySummary)(nil),        // 5: sluice.v1.LatencySummary
-	(*ProviderMetrics)(nil),       // 6: sluice.v1.ProviderMetrics
-	(*CredentialMetrics)(nil),     // 7: sluice.v1.CredentialMetrics
-	(*ModelMetrics)(nil),          // 8: sluice.v1.ModelMetrics
-	(*CallerMetrics)(nil),         // 9: sluice.v1.CallerMetrics
-	(*LabelMetrics)(nil),          // 10: sluice.v1.LabelMetrics
-	nil,                           // 11: sluice.v1.CallMetrics.ErrorsByReasonEntry
-	nil,                           // 12: sluice.v1.RecentCalls.ErrorsByReasonEntry
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*Usage)(nil),                 // 15: sluice.v1.Usage
-	(*Cost)(nil),                  // 16: sluice.v1.Cost
+	(*ConfigurationStatus)(nil),   // 3: sluice.v1.ConfigurationStatus
+	(*CallMetrics)(nil),           // 4: sluice.v1.CallMetrics
+	(*RecentCalls)(nil),           // 5: sluice.v1.RecentCalls
+	(*LatencySummary)(nil),        // 6: sluice.v1.LatencySummary
+	(*ProviderMetrics)(nil),       // 7: sluice.v1.ProviderMetrics
+	(*CredentialMetrics)(nil),     // 8: sluice.v1.CredentialMetrics
+	(*ModelMetrics)(nil),          // 9: sluice.v1.ModelMetrics
+	(*CallerMetrics)(nil),         // 10: sluice.v1.CallerMetrics
+	(*LabelMetrics)(nil),          // 11: sluice.v1.LabelMetrics
+	nil,                           // 12: sluice.v1.CallMetrics.ErrorsByReasonEntry
+	nil,                           // 13: sluice.v1.RecentCalls.ErrorsByReasonEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(*Usage)(nil),                 // 16: sluice.v1.Usage
+	(*Cost)(nil),                  // 17: sluice.v1.Cost
 }
 var file_sluice_v1_metrics_proto_depIdxs = []int32{
-	13, // 0: sluice.v1.ServerMetrics.start_time:type_name -> google.protobuf.Timestamp
-	13, // 1: sluice.v1.ServerMetrics.snapshot_time:type_name -> google.protobuf.Timestamp
-	3,  // 2: sluice.v1.ServerMetrics.calls:type_name -> sluice.v1.CallMetrics
-	5,  // 3: sluice.v1.ServerMetrics.gateway_overhead:type_name -> sluice.v1.LatencySummary
-	14, // 4: sluice.v1.ServerMetrics.event_loop_lag:type_name -> google.protobuf.Duration
-	11, // 5: sluice.v1.CallMetrics.errors_by_reason:type_name -> sluice.v1.CallMetrics.ErrorsByReasonEntry
-	15, // 6: sluice.v1.CallMetrics.usage:type_name -> sluice.v1.Usage
-	16, // 7: sluice.v1.CallMetrics.cost:type_name -> sluice.v1.Cost
-	5,  // 8: sluice.v1.CallMetrics.latency:type_name -> sluice.v1.LatencySummary
-	5,  // 9: sluice.v1.CallMetrics.time_to_first_output:type_name -> sluice.v1.LatencySummary
-	13, // 10: sluice.v1.CallMetrics.first_call_time:type_name -> google.protobuf.Timestamp
-	13, // 11: sluice.v1.CallMetrics.last_call_time:type_name -> google.protobuf.Timestamp
-	13, // 12: sluice.v1.CallMetrics.last_success_time:type_name -> google.protobuf.Timestamp
-	13, // 13: sluice.v1.CallMetrics.last_error_time:type_name -> google.protobuf.Timestamp
-	4,  // 14: sluice.v1.CallMetrics.recent:type_name -> sluice.v1.RecentCalls
-	14, // 15: sluice.v1.RecentCalls.window:type_name -> google.protobuf.Duration
-	12, // 16: sluice.v1.RecentCalls.errors_by_reason:type_name -> sluice.v1.RecentCalls.ErrorsByReasonEntry
-	14, // 17: sluice.v1.RecentCalls.mean_latency:type_name -> google.protobuf.Duration
-	14, // 18: sluice.v1.RecentCalls.mean_time_to_first_output:type_name -> google.protobuf.Duration
-	14, // 19: sluice.v1.LatencySummary.mean:type_name -> google.protobuf.Duration
-	14, // 20: sluice.v1.LatencySummary.p50:type_name -> google.protobuf.Duration
-	14, // 21: sluice.v1.LatencySummary.p90:type_name -> google.protobuf.Duration
-	14, // 22: sluice.v1.LatencySummary.p95:type_name -> google.protobuf.Duration
-	14, // 23: sluice.v1.LatencySummary.p99:type_name -> google.protobuf.Duration
-	14, // 24: sluice.v1.LatencySummary.max:type_name -> google.protobuf.Duration
-	3,  // 25: sluice.v1.ProviderMetrics.calls:type_name -> sluice.v1.CallMetrics
-	0,  // 26: sluice.v1.ProviderMetrics.health:type_name -> sluice.v1.HealthState
-	13, // 27: sluice.v1.ProviderMetrics.health_time:type_name -> google.protobuf.Timestamp
-	1,  // 28: sluice.v1.ProviderMetrics.circuit:type_name -> sluice.v1.CircuitState
-	3,  // 29: sluice.v1.CredentialMetrics.calls:type_name -> sluice.v1.CallMetrics
-	0,  // 30: sluice.v1.CredentialMetrics.health:type_name -> sluice.v1.HealthState
-	13, // 31: sluice.v1.CredentialMetrics.backoff_until:type_name -> google.protobuf.Timestamp
-	13, // 32: sluice.v1.CredentialMetrics.last_refresh_time:type_name -> google.protobuf.Timestamp
-	13, // 33: sluice.v1.CredentialMetrics.expire_time:type_name -> google.protobuf.Timestamp
-	3,  // 34: sluice.v1.ModelMetrics.calls:type_name -> sluice.v1.CallMetrics
-	3,  // 35: sluice.v1.CallerMetrics.calls:type_name -> sluice.v1.CallMetrics
-	3,  // 36: sluice.v1.LabelMetrics.calls:type_name -> sluice.v1.CallMetrics
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	14, // 0: sluice.v1.ServerMetrics.start_time:type_name -> google.protobuf.Timestamp
+	14, // 1: sluice.v1.ServerMetrics.snapshot_time:type_name -> google.protobuf.Timestamp
+	4,  // 2: sluice.v1.ServerMetrics.calls:type_name -> sluice.v1.CallMetrics
+	6,  // 3: sluice.v1.ServerMetrics.gateway_overhead:type_name -> sluice.v1.LatencySummary
+	15, // 4: sluice.v1.ServerMetrics.event_loop_lag:type_name -> google.protobuf.Duration
+	3,  // 5: sluice.v1.ServerMetrics.configuration:type_name -> sluice.v1.ConfigurationStatus
+	14, // 6: sluice.v1.ConfigurationStatus.load_time:type_name -> google.protobuf.Timestamp
+	14, // 7: sluice.v1.ConfigurationStatus.reload_time:type_name -> google.protobuf.Timestamp
+	12, // 8: sluice.v1.CallMetrics.errors_by_reason:type_name -> sluice.v1.CallMetrics.ErrorsByReasonEntry
+	16, // 9: sluice.v1.CallMetrics.usage:type_name -> sluice.v1.Usage
+	17, // 10: sluice.v1.CallMetrics.cost:type_name -> sluice.v1.Cost
+	6,  // 11: sluice.v1.CallMetrics.latency:type_name -> sluice.v1.LatencySummary
+	6,  // 12: sluice.v1.CallMetrics.time_to_first_output:type_name -> sluice.v1.LatencySummary
+	14, // 13: sluice.v1.CallMetrics.first_call_time:type_name -> google.protobuf.Timestamp
+	14, // 14: sluice.v1.CallMetrics.last_call_time:type_name -> google.protobuf.Timestamp
+	14, // 15: sluice.v1.CallMetrics.last_success_time:type_name -> google.protobuf.Timestamp
+	14, // 16: sluice.v1.CallMetrics.last_error_time:type_name -> google.protobuf.Timestamp
+	5,  // 17: sluice.v1.CallMetrics.recent:type_name -> sluice.v1.RecentCalls
+	15, // 18: sluice.v1.RecentCalls.window:type_name -> google.protobuf.Duration
+	13, // 19: sluice.v1.RecentCalls.errors_by_reason:type_name -> sluice.v1.RecentCalls.ErrorsByReasonEntry
+	15, // 20: sluice.v1.RecentCalls.mean_latency:type_name -> google.protobuf.Duration
+	15, // 21: sluice.v1.RecentCalls.mean_time_to_first_output:type_name -> google.protobuf.Duration
+	15, // 22: sluice.v1.LatencySummary.mean:type_name -> google.protobuf.Duration
+	15, // 23: sluice.v1.LatencySummary.p50:type_name -> google.protobuf.Duration
+	15, // 24: sluice.v1.LatencySummary.p90:type_name -> google.protobuf.Duration
+	15, // 25: sluice.v1.LatencySummary.p95:type_name -> google.protobuf.Duration
+	15, // 26: sluice.v1.LatencySummary.p99:type_name -> google.protobuf.Duration
+	15, // 27: sluice.v1.LatencySummary.max:type_name -> google.protobuf.Duration
+	4,  // 28: sluice.v1.ProviderMetrics.calls:type_name -> sluice.v1.CallMetrics
+	0,  // 29: sluice.v1.ProviderMetrics.health:type_name -> sluice.v1.HealthState
+	14, // 30: sluice.v1.ProviderMetrics.health_time:type_name -> google.protobuf.Timestamp
+	1,  // 31: sluice.v1.ProviderMetrics.circuit:type_name -> sluice.v1.CircuitState
+	4,  // 32: sluice.v1.CredentialMetrics.calls:type_name -> sluice.v1.CallMetrics
+	0,  // 33: sluice.v1.CredentialMetrics.health:type_name -> sluice.v1.HealthState
+	14, // 34: sluice.v1.CredentialMetrics.backoff_until:type_name -> google.protobuf.Timestamp
+	14, // 35: sluice.v1.CredentialMetrics.last_refresh_time:type_name -> google.protobuf.Timestamp
+	14, // 36: sluice.v1.CredentialMetrics.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 37: sluice.v1.ModelMetrics.calls:type_name -> sluice.v1.CallMetrics
+	4,  // 38: sluice.v1.CallerMetrics.calls:type_name -> sluice.v1.CallMetrics
+	4,  // 39: sluice.v1.LabelMetrics.calls:type_name -> sluice.v1.CallMetrics
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_metrics_proto_init() }
@@ -1327,15 +1447,15 @@ func file_sluice_v1_metrics_proto_init() {
 		return
 	}
 	file_sluice_v1_usage_proto_init()
-	file_sluice_v1_metrics_proto_msgTypes[1].OneofWrappers = []any{}
 	file_sluice_v1_metrics_proto_msgTypes[2].OneofWrappers = []any{}
+	file_sluice_v1_metrics_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_metrics_proto_rawDesc), len(file_sluice_v1_metrics_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -400,7 +400,55 @@ def _replicas() -> list[tuple[Json, int, int]]:
             6,
             7,
         ),
+        *_configuration(),
         (_versions(), 24, 6),
+    ]
+
+
+def _configuration() -> list[tuple[Json, int, int]]:
+    return [
+        (
+            states(
+                "Configuration",
+                "Whether the last reload worked; if not, the configuration before is in force.",
+                [query(f"sluice_config_last_reload_successful{{{R}}}", "{{instance}}")],
+                UP,
+            ),
+            8,
+            7,
+        ),
+        (
+            timeseries(
+                "Reloads",
+                "Reloads of the configuration within an hour; those that failed changed nothing.",
+                [
+                    query(
+                        f"sum by (outcome) (increase(sluice_config_reloads_total{{{R}}}[1h]))",
+                        "{{outcome}}",
+                    )
+                ],
+                unit="short",
+            ),
+            8,
+            7,
+        ),
+        (
+            table(
+                "Configurations",
+                "Since when each replica goes by its settings, and how many wait for a restart.",
+                {
+                    "Read before": (
+                        f"time() - sluice_config_last_reload_success_timestamp_seconds{{{R}}}",
+                        {"unit": "s"},
+                    ),
+                    "Wait for a restart": (f"sluice_config_waiting_for_restart{{{R}}}", {}),
+                },
+                {"job": "Deployment", "instance": "Replica"},
+                sort="Wait for a restart",
+            ),
+            8,
+            7,
+        ),
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sluice_server.config import settings
@@ -15,29 +14,58 @@ from sluice_server.edge.identity.keys import KeySet
 from sluice_server.providers.key_set_page import LARGEST_PAGE, KeySetPage
 
 
-def build(configured: settings.Settings, stack: AsyncExitStack) -> Callers:
-    """Return the callers; keys are read from now on, until the stack is closed."""
-    issuers = []
-    for section in configured.jwt_issuers:
-        keys = KeySet(
+class KeyKeeper:
+    """One issuer's keys, and where they are read."""
+
+    def __init__(self, section: settings.JwtIssuer) -> None:
+        self.section = section
+        self._page = None if section.jwks_url is None else KeySetPage(section.jwks_url)
+        self.keys = KeySet(
             section.issuer,
-            _reader(section, stack),
+            self._page.fetch if self._page else functools.partial(_read_file, section.jwks_file),
             refresh_seconds=section.refresh_seconds,
             max_age_seconds=section.max_age_seconds,
         )
-        stack.push_async_callback(keys.aclose)
-        keys.start()
-        issuers.append(Issuer(section, keys))
-    return Callers(configured.callers, routes=configured.routes, issuers=issuers)
+        self._started = False
+
+    def start(self) -> None:
+        """Read the keys and keep them fresh, unless that is done already."""
+        if not self._started:
+            self._started = True
+            self.keys.start()
+
+    async def aclose(self) -> None:
+        """Read them no more."""
+        await self.keys.aclose()
+        if self._page is not None:
+            await self._page.aclose()
 
 
-def _reader(section: settings.JwtIssuer, stack: AsyncExitStack) -> Callable[[], Awaitable[bytes]]:
-    if section.jwks_url is not None:
-        page = KeySetPage(section.jwks_url)
-        stack.push_async_callback(page.aclose)
-        return page.fetch
-    # The rules between settings see to it that there is one of the two.
-    return functools.partial(asyncio.to_thread, _read, section.jwks_file or Path())
+def key_keepers(
+    configured: settings.Settings, before: Sequence[KeyKeeper]
+) -> tuple[KeyKeeper, ...]:
+    """Return one for each issuer: those of `before` whose settings are the same, else new ones."""
+    kept = {keeper.section.issuer: keeper for keeper in before}
+    return tuple(
+        kept[section.issuer]
+        if section.issuer in kept and kept[section.issuer].section == section
+        else KeyKeeper(section)
+        for section in configured.jwt_issuers
+    )
+
+
+def build(configured: settings.Settings, keepers: Iterable[KeyKeeper]) -> Callers:
+    """Return the callers."""
+    return Callers(
+        configured.callers,
+        routes=configured.routes,
+        issuers=[Issuer(keeper.section, keeper.keys) for keeper in keepers],
+    )
+
+
+async def _read_file(path: Path | None) -> bytes:
+    # The rules between settings see to it that there is a file where there is no address.
+    return await asyncio.to_thread(_read, path or Path())
 
 
 def _read(path: Path) -> bytes:

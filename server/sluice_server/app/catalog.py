@@ -6,10 +6,12 @@ import datetime as dt
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sluice.v1 import model_pb2
 from sluice_server.app import asking
 from sluice_server.app.sharing import Sharing
+from sluice_server.app.suppliers import Supplier
 from sluice_server.catalog.catalog import Catalog
 from sluice_server.catalog.joining import Joiner
 from sluice_server.catalog.keeping import FileKeeper, Keeper, NoKeeper, SharedKeeper, identity
@@ -18,58 +20,85 @@ from sluice_server.catalog.source import Source, Timing
 from sluice_server.config import settings
 from sluice_server.credentials.oauth.store import default_directory
 from sluice_server.engine.planning import Upstream
-from sluice_server.providers.facts import known
+from sluice_server.providers.facts import known as facts
 
 _DIRECTORY = "catalog"
 
 
+class Lists(NamedTuple):
+    """The catalogue of one configuration, and of what each list was made."""
+
+    catalog: Catalog
+    sources: Mapping[str, Source]
+    made_of: Mapping[str, tuple[object, ...]]
+
+    async def close(self, after: Lists | None) -> None:
+        """Stop fetching, but for lists that `after` goes on with."""
+        still = () if after is None else tuple(after.sources.values())
+        for source in self.sources.values():
+            if not any(source is other for other in still):
+                await source.aclose()
+
+
 def build(
-    configured: settings.Settings,
-    sections: Mapping[str, settings.Provider],
-    providers: Mapping[str, Upstream],
+    configured: settings.Catalog,
+    suppliers: Mapping[str, Supplier],
+    before: Lists | None,
     *,
     prices: Prices,
     sharing: Sharing,
-    still: frozenset[str] = frozenset(),
-) -> Catalog:
-    """Return the catalogue of these providers; nothing is asked yet.
+) -> Lists:
+    """Return the catalogue of these providers; nothing is asked before it is started.
 
     Args:
-        configured: All settings.
-        sections: The providers' settings.
-        providers: The providers.
+        configured: How lists are kept.
+        suppliers: The providers.
+        before: The catalogue until now, from which lists go on.
         prices: What models cost.
         sharing: What replicas share.
-        still: Providers that are not asked, since the settings know better.
     """
-    sources = []
-    for name, section in sections.items():
-        upstream = providers[name]
-        lists = upstream.provider.lists_models and name not in still
-        sources.append(
-            Source(
-                name,
-                joiner=Joiner(
-                    name,
-                    overrides={model: _told(info) for model, info in section.model_info.items()},
-                    known=functools.partial(known.known, section.kind),
-                    prices=prices,
-                ),
-                fetch=functools.partial(asking.list_models, upstream) if lists else None,
-                allowed=section.models,
-                built_in=functools.partial(_built_in, section.kind, prices, name),
-                keeper=_keeper(configured.catalog, name, section, upstream, sharing),
-                timing=Timing(
-                    ttl=section.models_ttl_seconds or configured.catalog.ttl_seconds,
-                    fetch=configured.catalog.fetch_seconds,
-                ),
-            )
+    sources: dict[str, Source] = {}
+    made_of: dict[str, tuple[object, ...]] = {}
+    for name, supplier in suppliers.items():
+        section, upstream = supplier.section, supplier.upstream
+        # The embedded model's settings know better than its server.
+        lists = upstream.provider.lists_models and not supplier.embedded
+        known = None if before is None or supplier.anew else before.sources.get(name)
+        made_of[name] = (
+            configured,
+            prices,
+            upstream.provider,
+            section.models,
+            section.model_info,
+            section.models_ttl_seconds,
         )
-    return Catalog(sources)
+        if known is not None and before is not None and before.made_of[name] == made_of[name]:
+            sources[name] = known
+            continue
+        source = sources[name] = Source(
+            name,
+            joiner=Joiner(
+                name,
+                overrides={model: _told(info) for model, info in section.model_info.items()},
+                known=functools.partial(facts.known, section.kind),
+                prices=prices,
+            ),
+            fetch=functools.partial(asking.list_models, upstream) if lists else None,
+            allowed=section.models,
+            built_in=functools.partial(_built_in, section.kind, prices, name),
+            keeper=_keeper(configured, name, section, upstream, sharing),
+            timing=Timing(
+                ttl=section.models_ttl_seconds or configured.ttl_seconds,
+                fetch=configured.fetch_seconds,
+            ),
+        )
+        if known is not None:
+            source.take_over(known)
+    return Lists(Catalog(sources.values()), sources, made_of)
 
 
 def _built_in(kind: str, prices: Prices, provider: str) -> Sequence[str]:
-    return known.names(kind, prices.sold(provider))
+    return facts.names(kind, prices.sold(provider))
 
 
 def _keeper(

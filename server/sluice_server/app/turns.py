@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sluice_server.config import settings
 from sluice_server.engine.attempt import Services
 from sluice_server.engine.moves import moves
@@ -17,10 +15,9 @@ def build(
     configured: settings.Settings,
     planner: Planner,
     services: Services,
-    *,
-    on_retry_refused: Callable[[str], None],
+    budget: RetryBudget,
 ) -> Engine:
-    """Return the engine; `on_retry_refused` is told the provider whose retry budget is used up."""
+    """Return the engine; `budget` holds for all calls, whatever configuration they go by."""
     attempts, server = configured.attempts, configured.server
     return Engine(
         planner,
@@ -33,7 +30,7 @@ def build(
         ),
         Rules(
             moves=moves(attempts.moves),
-            budget=RetryBudget(attempts.retry_budget, on_refused=on_retry_refused),
+            budget=budget,
             base_delay=attempts.base_delay_seconds,
             max_delay=attempts.max_delay_seconds,
             max_wait=configured.limits.max_wait_seconds,

@@ -119,6 +119,13 @@ class Source:
         self._refreshing: asyncio.Task[None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
 
+    def take_over(self, before: Source) -> None:
+        """Go on from another one of the same upstream; call it before `start`."""
+        self.fetches = before.fetches
+        self._listed, self._fetched_at = before._listed, before._fetched_at
+        self._tried_at, self._tried = before._tried_at, before._tried
+        self._failures, self._failure_reason = before._failures, before._failure_reason
+
     def start(self) -> None:
         """Begin with what was kept, and keep that fresh."""
         if self._beginning is None:
@@ -226,6 +233,11 @@ class Source:
     # --- What ---------------------------------------------------------------
 
     async def _begin(self) -> None:
+        if self._fetched_at is not None and self._fetch is not None:
+            # Another one had it before.
+            await self._join()
+            self._plan()
+            return
         kept = await self._keeper.load() if self._fetch is not None else None
         if kept is not None and kept.fetched_at is not None:
             self._learn(kept)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from sluice_server.config.section import RESTART_KEY, needs_restart
 from sluice_server.config.settings import MEBIBYTE, Settings
 
 COMMAND = "python -m sluice_server.config.reference docs/reference"
@@ -35,6 +36,8 @@ the embedded model runs, and so does every kind of provider whose usual key vari
 - A relative path of a file starts at the directory of the configuration file.
 - Secrets are masked wherever settings are shown; faults never repeat a value.
 - A section with nothing in it is the same as an absent one.
+- A running server takes over a changed file by itself ([reload](../guides/reload.md)). What it
+  keeps until it is started again is marked "needs a restart"; a marked section with all its keys.
 
 A complete example is in [config.example.yaml](../config.example.yaml). For completion in an editor
 that speaks the YAML language server's dialect, put this on the first line of a file:
@@ -86,9 +89,13 @@ def _with_variables(node: Any) -> Any:
             key: value if key in {"default", "required"} else _with_variables(value)
             for key, value in node.items()
         }
-    told = {key: node[key] for key in ("title", "description", "default") if key in node}
+    told = {key: node[key] for key in _TOLD if key in node}
     rule = {key: value for key, value in node.items() if key not in told}
     return {**told, "anyOf": [rule, {"$ref": "#/$defs/EnvironmentReference"}]}
+
+
+_TOLD = ("title", "description", "default", RESTART_KEY)
+"""What a schema says beside its rule."""
 
 
 def _sections(title: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -117,6 +124,7 @@ def _model_in(annotation: Any) -> tuple[type[BaseModel] | None, str]:
 
 def _entry(name: str, field: FieldInfo) -> str:
     facts = f"{_type(field.annotation)}{_range(field)}; {_default(field)}"
+    facts += "; needs a restart" if needs_restart(field) else ""
     return f"- **`{name}`** — {facts}. {_paragraph(field.description or '')}\n"
 
 

@@ -17,7 +17,7 @@ from sluice_server.config.catalog import Catalog, ModelInfo
 from sluice_server.config.health import Alerts, Breakers, Health
 from sluice_server.config.limits import Limits, OwnLimits
 from sluice_server.config.providers import Credential, ModelPrices, Provider, TuningKnob
-from sluice_server.config.section import Section
+from sluice_server.config.section import NEEDS_RESTART, Section
 from sluice_server.config.telemetry import Telemetry
 from sluice_server.config.timeouts import TimeoutOverrides, Timeouts
 from sluice_server.config.values import (
@@ -134,9 +134,9 @@ class Server(Section):
     """How long running calls may continue after SIGTERM, in seconds. Thirty: Kubernetes' own
     grace period. Keep this below the platform's."""
 
-    max_request_bytes: Annotated[int, Field(ge=1024, le=1024 * MEBIBYTE), NOT_BOOLEAN] = (
-        32 * MEBIBYTE
-    )
+    max_request_bytes: Annotated[
+        int, Field(ge=1024, le=1024 * MEBIBYTE), NOT_BOOLEAN, NEEDS_RESTART
+    ] = 32 * MEBIBYTE
     """Largest request message, in bytes. 32 MiB: room for images and documents, about what
     Anthropic documents as its own limit. gRPC's own default of 4 MiB is too small for them."""
 
@@ -144,9 +144,9 @@ class Server(Section):
     """Largest complete message repeated in the final event of a streamed answer, in bytes.
     2 MiB: half of what gRPC clients accept by default, since events share the message."""
 
-    max_whole_answer_bytes: Annotated[int, Field(ge=1024, le=1024 * MEBIBYTE), NOT_BOOLEAN] = (
-        32 * MEBIBYTE
-    )
+    max_whole_answer_bytes: Annotated[
+        int, Field(ge=1024, le=1024 * MEBIBYTE), NOT_BOOLEAN, NEEDS_RESTART
+    ] = 32 * MEBIBYTE
     """Largest answer delivered whole, in bytes. 32 MiB: as large as a request may be, so that an
     answer can be sent back as history. It also bounds the memory that one call can take."""
 
@@ -155,7 +155,9 @@ class Server(Section):
     in milliseconds. An idle server holds nothing back. Fifty: not visible to a reader, and halves
     the cost of a token at 400 streams. 0: never hold back."""
 
-    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000), NOT_BOOLEAN] = 1000
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000), NOT_BOOLEAN, NEEDS_RESTART] = (
+        1000
+    )
     """Calls at the same time on one connection; more wait in the client. A thousand: one gateway
     in front of us may put all its calls on a single connection."""
 
@@ -172,16 +174,16 @@ class Server(Section):
     max_queue_seconds: Wait = 5.0
     """Longest wait for a place, in seconds. Five: a replica that was full for longer stays so."""
 
-    keepalive_seconds: KeepaliveWait = 30.0
+    keepalive_seconds: Annotated[KeepaliveWait, NEEDS_RESTART] = 30.0
     """Silence on a connection after which the server pings the client, in seconds. Thirty: proxies
     and load balancers commonly cut a connection after 60 silent seconds, and models think longer
     than that."""
 
-    keepalive_timeout_seconds: KeepaliveWait = 20.0
+    keepalive_timeout_seconds: Annotated[KeepaliveWait, NEEDS_RESTART] = 20.0
     """How long the answer to such a ping may take, in seconds, before the connection counts as
     dead and its calls are cancelled upstream. Twenty: gRPC's default."""
 
-    min_client_ping_seconds: Pause = 10.0
+    min_client_ping_seconds: Annotated[Pause, NEEDS_RESTART] = 10.0
     """Shortest time between pings that clients may send, in seconds; faster ones are disconnected.
     Ten: the shortest that the Go and Java libraries can be set to. gRPC's own default of 300 would
     disconnect well-meaning clients."""
@@ -194,7 +196,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
-    listen: ListenAddress = "127.0.0.1:50051"
+    listen: Annotated[ListenAddress, NEEDS_RESTART] = "127.0.0.1:50051"
     """Address of the gRPC service, host:port; port 0 lets the system choose. Loopback: an open
     gateway spends its owner's money. Beyond loopback both `tls` and `callers` are compulsory,
     unless `insecure` is on."""
@@ -203,10 +205,10 @@ class Settings(BaseSettings):
     """Allow `listen` beyond loopback without `tls` or without `callers`. For networks where
     something else encrypts and admits, such as a service mesh."""
 
-    management: Management = Management()
+    management: Annotated[Management, NEEDS_RESTART] = Management()
     """Ports for the platform."""
 
-    tls: Tls | None = None
+    tls: Annotated[Tls | None, NEEDS_RESTART] = None
     """TLS on the main port. Absent: plaintext."""
 
     callers: tuple[Caller, ...] = ()
@@ -218,7 +220,7 @@ class Settings(BaseSettings):
     providers: Annotated[Mapping[ProviderName, Provider], Field(default_factory=dict)]
     """Upstreams by name. The name `local` is taken while the embedded model is enabled."""
 
-    local: Local = Local()
+    local: Annotated[Local, NEEDS_RESTART] = Local()
     """The embedded model."""
 
     routes: Annotated[
@@ -227,7 +229,7 @@ class Settings(BaseSettings):
     ]
     """Virtual model names, each with the `provider/model` targets to try, in order."""
 
-    state: State = State()
+    state: Annotated[State, NEEDS_RESTART] = State()
     """Where limits and health are remembered."""
 
     timeouts: Timeouts = Timeouts()

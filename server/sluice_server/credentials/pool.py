@@ -88,32 +88,75 @@ class Pool:
             clock: as `time.monotonic`.
             draw: gives random numbers of [0, 1).
         """
-        self.credentials = tuple(credentials)
         self.locks = locks
+        self._provider = provider
         self._store = store
-        self._keyless = keyless
+        self._headroom = headroom
         self._on_change = on_change
         self._clock = clock
         self._draw = draw
-        self._strategy = strategy_of(strategy, self.credentials, headroom=headroom, draw=draw)
+        self.credentials: tuple[source.Credential, ...] = ()
+        self._strategy = strategy_of(strategy, (), headroom=headroom, draw=draw)
         self._rests: dict[str, tuple[Rest, ...]] = {}
         self._by_key: dict[str, Rest] = {}
-        for credential in self.credentials:
-            own, scope = f"credential/{credential.name}", f"scope/{credential.quota_scope}"
-            self._rests[credential.name] = tuple(
-                self._rest(f"{provider}/{owner}/{fault.value}", fault)
-                for owner, fault in (
-                    (own, Fault.REJECTED),
-                    (own, Fault.NO_SECRET),
-                    (scope, Fault.EXHAUSTED),
-                    (scope, Fault.LIMITED),
-                )
-            )
-        if not self.credentials:
-            self._rests[_ANONYMOUS] = (self._rest(f"{provider}/limited", Fault.LIMITED),)
         self._proven: set[str] = set()
-        self._told = {credential.name: State.HEALTHY for credential in self.credentials}
+        self._told: dict[str, State] = {}
         self._asked_at = float("-inf")
+        self.refit(credentials, strategy=strategy, keyless=keyless)
+
+    def refit(
+        self, credentials: Sequence[source.Credential], *, strategy: str, keyless: bool
+    ) -> None:
+        """Offer these credentials from now on, and no others.
+
+        One of the same name and with the same source keeps its standing. What is gone is given
+        to nobody any more; calls that use it end as they would have, and prove nothing here.
+
+        Args:
+            credentials: all of them, as for a new pool.
+            strategy: as for a new pool.
+            keyless: as for a new pool.
+        """
+        sources = {credential.name: credential.source for credential in self.credentials}
+        stay = frozenset(c.name for c in credentials if sources.get(c.name) is c.source)
+        known = {rest.key: rest for name in stay for rest in self._rests[name]}
+        if not credentials and not self.credentials:
+            known = dict(self._by_key)
+        before, self._by_key = self._by_key, known
+        for key, rest in before.items():
+            if key not in known:
+                # A new key is not to suffer for an old one, whose rest is still known to others.
+                known[key] = rest.renewed()
+        self.credentials = tuple(credentials)
+        self._rests = {c.name: self._rests_for(c) for c in self.credentials}
+        if not self.credentials:
+            key = f"{self._provider}/limited"
+            self._rests[_ANONYMOUS] = (self._rest(key, Fault.LIMITED),)
+        used = {rest.key for rests in self._rests.values() for rest in rests}
+        self._by_key = {key: rest for key, rest in known.items() if key in used}
+        self._keyless = keyless
+        learned, self._strategy = (
+            self._strategy,
+            strategy_of(strategy, self.credentials, headroom=self._headroom, draw=self._draw),
+        )
+        self._strategy.follow(learned, stay)
+        self._proven &= stay
+        self._told = {
+            c.name: self._told[c.name] if c.name in stay else State.HEALTHY
+            for c in self.credentials
+        }
+
+    def _rests_for(self, credential: source.Credential) -> tuple[Rest, ...]:
+        own, scope = f"credential/{credential.name}", f"scope/{credential.quota_scope}"
+        return tuple(
+            self._rest(f"{self._provider}/{owner}/{fault.value}", fault)
+            for owner, fault in (
+                (own, Fault.REJECTED),
+                (own, Fault.NO_SECRET),
+                (scope, Fault.EXHAUSTED),
+                (scope, Fault.LIMITED),
+            )
+        )
 
     def _rest(self, key: str, fault: Fault) -> Rest:
         return self._by_key.setdefault(key, Rest(key, fault))
@@ -181,8 +224,11 @@ class Pool:
     async def take(self, credential: source.Credential | None) -> Use | None:
         """Begin to use a credential; None when it may no longer be used: choose again.
 
-        That is so when a cool-down began since, or when somebody else is its probe.
+        That is so when a cool-down began since, when somebody else is its probe, or when it is
+        configured no more.
         """
+        if not self._has(credential):
+            return None
         now = self._clock()
         struck = [rest for rest in self._rests_of(credential) if rest.strikes]
         if any(now < max(rest.until, rest.probed_until) for rest in struck):
@@ -333,8 +379,10 @@ class Pool:
 
     def _learn(self, left: Iterable[tuple[str, float]], now: float) -> None:
         for key, seconds in left:
-            self._by_key[key].learn(seconds, now=now)
-            self._tell(self._by_key[key])
+            # While the store was asked, a credential may have gone.
+            if (rest := self._by_key.get(key)) is not None:
+                rest.learn(seconds, now=now)
+                self._tell(rest)
 
     def _worked(self, rests: Iterable[Rest], started: float) -> None:
         for rest in rests:
@@ -349,6 +397,9 @@ class Pool:
                 if state.state is not self._told[credential.name]:
                     self._told[credential.name] = state.state
                     self._on_change(state)
+
+    def _has(self, credential: source.Credential | None) -> bool:
+        return not self.credentials if credential is None else credential in self.credentials
 
     def _rests_of(self, credential: source.Credential | None) -> tuple[Rest, ...]:
         if credential is None:

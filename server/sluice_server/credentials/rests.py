@@ -70,6 +70,10 @@ class Rest:
     probed_until: float = -math.inf
     """A call tries."""
 
+    def renewed(self) -> Rest:
+        """Return the same rest of another key under the same name, of which nothing is known."""
+        return Rest(self.key, self.fault, settled_until=max(self.until, self.settled_until))
+
     def rests(self, now: float) -> bool:
         """Tell whether the cool-down still lasts."""
         return self.strikes > 0 and now < self.until

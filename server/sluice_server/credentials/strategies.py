@@ -6,7 +6,7 @@ Which ones are usable is decided in `pool`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from sluice_server.credentials.source import Credential
@@ -33,6 +33,9 @@ class Strategy(Protocol):
     def learn(self, name: str, *, worked: bool) -> None:
         """Learn how a call with that credential ended; only its own faults are failures."""
 
+    def follow(self, before: Strategy, names: Collection[str]) -> None:
+        """Take over what another strategy learned of these credentials."""
+
 
 class Health:
     """More often those with more room and fewer faults of late; the order is drawn by weight.
@@ -45,7 +48,8 @@ class Health:
         """Take how much room there is, and a source of numbers of [0, 1)."""
         self._headroom = headroom
         self._draw = draw
-        self._success: dict[str, float] = {}
+        self.successes: dict[str, float] = {}
+        """Share of good ends of late, by name."""
 
     def order(self, credentials: Sequence[Credential]) -> list[Credential]:
         """Return `credentials` in a weighted random order."""
@@ -63,12 +67,17 @@ class Health:
         room = self._headroom(credential)
         # Also the answer to NaN, which compares as false.
         room = min(room, 1.0) if room > LEAST_HEADROOM else LEAST_HEADROOM
-        return room * max(self._success.get(credential.name, 1.0), LEAST_SUCCESS)
+        return room * max(self.successes.get(credential.name, 1.0), LEAST_SUCCESS)
 
     def learn(self, name: str, *, worked: bool) -> None:
         """Move the average of successes."""
-        before = self._success.get(name, 1.0)
-        self._success[name] = before + MEMORY * (float(worked) - before)
+        before = self.successes.get(name, 1.0)
+        self.successes[name] = before + MEMORY * (float(worked) - before)
+
+    def follow(self, before: Strategy, names: Collection[str]) -> None:
+        """Take over the averages of another one like this."""
+        if isinstance(before, Health):
+            self.successes = {n: share for n, share in before.successes.items() if n in names}
 
 
 class RoundRobin:
@@ -91,6 +100,9 @@ class RoundRobin:
     def learn(self, name: str, *, worked: bool) -> None:
         """Nothing: turns do not depend on results."""
 
+    def follow(self, before: Strategy, names: Collection[str]) -> None:
+        """Nothing: whose turn it was is no matter."""
+
 
 class Failover:
     """The first that can be used, by the order they are written in."""
@@ -100,6 +112,9 @@ class Failover:
         return list(credentials)
 
     def learn(self, name: str, *, worked: bool) -> None:
+        """Nothing: the order is the operator's."""
+
+    def follow(self, before: Strategy, names: Collection[str]) -> None:
         """Nothing: the order is the operator's."""
 
 

@@ -50,12 +50,9 @@ class Gate:
             on_waiting: Is told how many calls wait, whenever that changes.
             clock: Gives seconds, and does not go back.
         """
-        self._places = places
-        self._low_places = max(1, int(places * low_share))
-        self._most_waiting = waiting
-        self._max_wait = max_wait
         self._on_waiting = on_waiting
         self._clock = clock
+        self._set_bounds(places, waiting, max_wait, low_share)
         self._normal: deque[asyncio.Future[None]] = deque()
         self._low: deque[asyncio.Future[None]] = deque()
         self._stay: float | None = None
@@ -64,6 +61,17 @@ class Gate:
         """Until then, places that come free are promised to calls that were sent away."""
         self.active = 0
         """Calls inside."""
+
+    def refit(self, *, places: int, waiting: int, max_wait: float, low_share: float) -> None:
+        """Change the bounds; nobody who is inside or waits is sent away for that."""
+        self._set_bounds(places, waiting, max_wait, low_share)
+        self._let_in()
+
+    def _set_bounds(self, places: int, waiting: int, max_wait: float, low_share: float) -> None:
+        self._places = places
+        self._low_places = max(1, int(places * low_share))
+        self._most_waiting = waiting
+        self._max_wait = max_wait
 
     @property
     def waiting(self) -> int:
@@ -106,10 +114,10 @@ class Gate:
                 await waiter
         except TimeoutError:
             # Unless it came in that very moment.
-            if not _let_in(waiter):
+            if not _is_inside(waiter):
                 raise self._refusal("No place came free in time") from None
         except asyncio.CancelledError:
-            if _let_in(waiter):
+            if _is_inside(waiter):
                 self._leave()
             raise
         finally:
@@ -133,6 +141,9 @@ class Gate:
 
     def _leave(self) -> None:
         self.active -= 1
+        self._let_in()
+
+    def _let_in(self) -> None:
         for queue, low in ((self._normal, False), (self._low, True)):
             while queue and self.active < self._limit(low=low):
                 waiter = queue.popleft()
@@ -156,5 +167,5 @@ class Gate:
         )
 
 
-def _let_in(waiter: asyncio.Future[None]) -> bool:
+def _is_inside(waiter: asyncio.Future[None]) -> bool:
     return waiter.done() and not waiter.cancelled() and waiter.exception() is None

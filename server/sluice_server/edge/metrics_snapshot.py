@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
 
 from sluice.v1 import gateway_service_pb2, metrics_pb2
-from sluice_server.credentials.facts import facts_of
+from sluice_server.credentials.facts import CredentialFacts, facts_of
 from sluice_server.credentials.pool import Pool
 from sluice_server.edge.gate import Gate
 from sluice_server.health.board import HealthBoard
@@ -31,6 +31,10 @@ class LoopLoad:
     """Seconds."""
 
 
+TellConfiguration = Callable[[], metrics_pb2.ConfigurationStatus]
+"""Tells what the replica goes by."""
+
+
 class MetricsSnapshot:
     """Answers GetMetrics."""
 
@@ -41,29 +45,38 @@ class MetricsSnapshot:
         ledger: Ledger,
         health: HealthBoard,
         breakers: Breakers,
-        pools: Mapping[str, Pool],
         admission: Admission,
         gate: Gate,
         load: LoopLoad,
-        callers: Iterable[str],
+        configuration: TellConfiguration,
         version: str,
         instance: str,
     ) -> None:
-        """`callers`: names from the configuration, shown before their first call too."""
         self._recorder = recorder
         self._ledger = ledger
         self._health = health
         self._breakers = breakers
-        self._pools = pools
+        self._pools: Mapping[str, Pool] = {}
         self._admission = admission
         self._gate = gate
         self._load = load
-        self._callers = frozenset(callers)
+        self._callers: frozenset[str] = frozenset()
+        self._configuration = configuration
         self._version = version
         self._instance = instance
         self._process = psutil.Process()
         self.active_streams = 0
         """Generate streams open now."""
+
+    def refit(self, pools: Mapping[str, Pool], callers: Iterable[str]) -> None:
+        """Show these from now on.
+
+        Args:
+            pools: credentials of each provider on the board.
+            callers: names from the configuration, shown before their first call too.
+        """
+        self._pools = pools
+        self._callers = frozenset(callers)
 
     async def take(self, providers: Iterable[str] = ()) -> gateway_service_pb2.GetMetricsResponse:
         """Return the figures as they are now.
@@ -78,9 +91,12 @@ class MetricsSnapshot:
         now, wanted = Moment.now(), frozenset(providers)
         response = gateway_service_pb2.GetMetricsResponse()
         self._tell_server(response.server, now)
+        # Whoever is gone after a reload is so between two steps of what follows.
+        used = self._recorder.credentials()
         for name in sorted(self._health.providers):
             if not wanted or name in wanted:
                 self._tell_provider(response, name)
+                self._tell_credentials(response, name, now, used)
         await self._tell_calls(response, now, wanted)
         return response
 
@@ -96,6 +112,7 @@ class MetricsSnapshot:
         server.gateway_overhead.CopyFrom(self._recorder.overhead.summary())
         server.event_loop_busy_ratio = self._load.busy
         server.event_loop_lag.CopyFrom(to_duration(self._load.lag))
+        server.configuration.CopyFrom(self._configuration())
 
     def _tell_provider(self, response: gateway_service_pb2.GetMetricsResponse, name: str) -> None:
         health = self._health.providers[name]
@@ -107,8 +124,19 @@ class MetricsSnapshot:
         )
         if health.judged_at is not None:
             provider.health_time.FromNanoseconds(int(health.judged_at * 1e9))
-        for credential in sorted(self._pools[name].credentials, key=lambda each: each.name):
-            response.credentials.add(provider=name, credential=credential.name)
+
+    def _tell_credentials(
+        self,
+        response: gateway_service_pb2.GetMetricsResponse,
+        name: str,
+        now: Moment,
+        used: Container[tuple[str, str]],
+    ) -> None:
+        pool = self._pools[name]
+        for credential in sorted(pool.credentials, key=lambda each: each.name):
+            entry = response.credentials.add(provider=name, credential=credential.name)
+            facts = facts_of(pool, credential, used=(name, credential.name) in used, now=now.wall)
+            _tell_standing(entry, facts)
 
     async def _tell_calls(
         self, response: gateway_service_pb2.GetMetricsResponse, now: Moment, wanted: frozenset[str]
@@ -121,7 +149,6 @@ class MetricsSnapshot:
             await self._show(provider.calls, of_provider.get(provider.provider), now)
         for entry in response.credentials:
             stats = of_credential.get((entry.provider, entry.credential))
-            self._tell_standing(entry, now, used=stats is not None)
             await self._show(entry.calls, stats, now)
         for (name, model), stats in of_model:
             if not wanted or name in wanted:
@@ -135,25 +162,6 @@ class MetricsSnapshot:
         for (key, value), stats in of_label:
             await self._show(response.labels.add(key=key, value=value).calls, stats, now)
 
-    def _tell_standing(
-        self, entry: metrics_pb2.CredentialMetrics, now: Moment, *, used: bool
-    ) -> None:
-        pool = self._pools[entry.provider]
-        credential = next(each for each in pool.credentials if each.name == entry.credential)
-        facts = facts_of(pool, credential, used=used, now=now.wall)
-        entry.health = facts.health
-        if facts.backoff_until is not None:
-            entry.backoff_until.FromNanoseconds(int(facts.backoff_until * 1e9))
-        account = facts.account
-        if account is None:
-            return
-        entry.refreshes = account.refreshes
-        entry.refresh_failures = account.refresh_failures
-        if account.refreshed_at is not None:
-            entry.last_refresh_time.FromNanoseconds(int(account.refreshed_at * 1e9))
-        if account.expires_at is not None:
-            entry.expire_time.FromNanoseconds(int(account.expires_at * 1e9))
-
     async def _show(
         self, shown: metrics_pb2.CallMetrics, stats: CallStats | None, now: Moment
     ) -> None:
@@ -161,3 +169,18 @@ class MetricsSnapshot:
             shown.CopyFrom(stats.snapshot(now, since=self._recorder.since))
             # A row takes up to a millisecond.
             await asyncio.sleep(0)
+
+
+def _tell_standing(entry: metrics_pb2.CredentialMetrics, facts: CredentialFacts) -> None:
+    entry.health = facts.health
+    if facts.backoff_until is not None:
+        entry.backoff_until.FromNanoseconds(int(facts.backoff_until * 1e9))
+    account = facts.account
+    if account is None:
+        return
+    entry.refreshes = account.refreshes
+    entry.refresh_failures = account.refresh_failures
+    if account.refreshed_at is not None:
+        entry.last_refresh_time.FromNanoseconds(int(account.refreshed_at * 1e9))
+    if account.expires_at is not None:
+        entry.expire_time.FromNanoseconds(int(account.expires_at * 1e9))

@@ -23,9 +23,9 @@ import structlog
 from pydantic import SecretStr
 
 from sluice_server.edge.identity.caller import NOBODY, Caller
-from sluice_server.edge.identity.callers import Callers
 from sluice_server.edge.identity.certificates import AuthContext
 from sluice_server.edge.pushback import Standing
+from sluice_server.edge.rooms import InForce, Rooms
 from sluice_server.edge.status import refusal
 from sluice_server.engine.exchange import deadline_passed
 from sluice_server.errors import (
@@ -70,6 +70,8 @@ class Rpc:
     """One RPC that was let in."""
 
     record: CallRecord
+    rooms: Rooms
+    """Who answers it: those of the configuration that was in force when it came."""
     scope: TraceScope
     started: float
     """Moment of `time.monotonic`."""
@@ -108,12 +110,8 @@ class Rpc:
 class RpcRunner:
     """Runs handlers, and knows which RPCs are open."""
 
-    def __init__(
-        self, *, callers: Callers, ledger: Ledger, tracing: Tracing, max_wait_seconds: float
-    ) -> None:
-        """`max_wait_seconds`: waits that are longer are told to people alone."""
-        self._max_wait = max_wait_seconds
-        self._callers = callers
+    def __init__(self, *, in_force: InForce, ledger: Ledger, tracing: Tracing) -> None:
+        self._in_force = in_force
         self._ledger = ledger
         self._tracing = tracing
         self._log = structlog.get_logger("sluice.rpc")
@@ -170,6 +168,7 @@ class RpcRunner:
         }
         rpc = Rpc(
             record=CallRecord(method, generation_id=_new_id()),
+            rooms=self._in_force.enter(),
             scope=self._tracing.begin_rpc(method, metadata, context.peer),
             started=started,
             deadline=None if remaining is None else started + remaining,
@@ -221,6 +220,7 @@ class RpcRunner:
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         rpc = self._open.pop(task)
+        self._in_force.leave(rpc.rooms)
         if rpc.mark is not None:
             rpc.mark.over = True
         if not self._open:
@@ -237,7 +237,7 @@ class RpcRunner:
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,
             )
-        rpc.caller = await self._callers.identify(metadata, peer)
+        rpc.caller = await rpc.rooms.callers.identify(metadata, peer)
         rpc.record.caller = rpc.caller.name
         rpc.caller.check_rpc(rpc.record.method)
 
@@ -246,7 +246,7 @@ class RpcRunner:
         return Standing(
             delivered=rpc.record.messages > 0,
             left=math.inf if rpc.deadline is None else rpc.deadline - now,
-            patience=rpc.started + self._max_wait - now,
+            patience=rpc.started + rpc.rooms.max_wait_seconds - now,
         )
 
     def _account(self, rpc: Rpc, code: str, failure: SluiceError | None) -> None:

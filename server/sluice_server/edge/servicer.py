@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
-from sluice_server.catalog.catalog import Catalog
 from sluice_server.edge.gate import Gate
-from sluice_server.edge.identity.caller import Caller
 from sluice_server.edge.metrics_snapshot import MetricsSnapshot
 from sluice_server.edge.replay import make_sendable
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
@@ -25,35 +22,29 @@ from sluice_server.edge.validation import (
 )
 from sluice_server.engine.call import Call
 from sluice_server.engine.exchange import Clock
-from sluice_server.engine.turn import Engine
 from sluice_server.errors import CallerForbiddenError, FieldViolation, InvalidRequestError
 from sluice_server.limits.narrowed import narrowed
-from sluice_server.limits.own import OwnLimits
-from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.tracing import Tracing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
-    """Who answers what."""
-
-    engine: Engine
-    gate: Gate
-    own: OwnLimits
-    catalog: Catalog
-    limits: RateLimits
-    snapshot: MetricsSnapshot
-    metrics: Metrics
-    tracing: Tracing
 
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     """The service of the contract."""
 
-    def __init__(self, runner: RpcRunner, rooms: Rooms) -> None:
+    def __init__(
+        self,
+        runner: RpcRunner,
+        *,
+        gate: Gate,
+        snapshot: MetricsSnapshot,
+        metrics: Metrics,
+        tracing: Tracing,
+    ) -> None:
         self._runner = runner
-        self._rooms = rooms
+        self._gate = gate
+        self._snapshot = snapshot
+        self._metrics = metrics
+        self._tracing = tracing
 
     # A coroutine that writes is grpc.aio's other style for a stream; the type
     # stubs know the generator alone.
@@ -64,29 +55,29 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(rpc: Rpc) -> None:
             rpc.record.model = request.model
-            low = rpc.low or self._rooms.own.is_low(rpc.record.caller)
+            low = rpc.low or rpc.rooms.own.is_low(rpc.record.caller)
             came = time.monotonic()
             try:
                 # Before anything that costs time: whoever is sent away shall know it at once.
-                async with self._rooms.gate.place(low=low, insists=rpc.insists) as waited:
+                async with self._gate.place(low=low, insists=rpc.insists) as waited:
                     self._placed(rpc, waited)
                     await self._run(request, context, rpc, low=low, waited=waited)
             finally:
                 if rpc.record.queued_seconds is None:
                     self._placed(rpc, time.monotonic() - came)
 
-        self._rooms.snapshot.active_streams += 1
-        self._rooms.metrics.active_streams.inc()
+        self._snapshot.active_streams += 1
+        self._metrics.active_streams.inc()
         try:
             await self._runner.run("Generate", context, handle)
         finally:
-            self._rooms.snapshot.active_streams -= 1
-            self._rooms.metrics.active_streams.dec()
+            self._snapshot.active_streams -= 1
+            self._metrics.active_streams.dec()
 
     def _placed(self, rpc: Rpc, waited: float) -> None:
         """Note for how long a call waited for a place, in vain or not."""
         rpc.record.queued_seconds = waited
-        self._rooms.tracing.waited_for_place(rpc.scope, waited)
+        self._tracing.waited_for_place(rpc.scope, waited)
 
     async def _run(
         self,
@@ -113,7 +104,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             may_use=rpc.caller.may_use,
         )
         try:
-            async with aclosing(self._rooms.engine.generate(call)) as messages:
+            async with aclosing(rpc.rooms.engine.generate(call)) as messages:
                 async for message in messages:
                     # Returns once gRPC's flow control took the message: a slow
                     # reader holds up the upstream, not our memory.
@@ -128,7 +119,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(rpc: Rpc) -> gateway_service_pb2.ListModelsResponse:
             _refuse(validate_list_models(request))
-            return await self._rooms.catalog.list(
+            return await rpc.rooms.catalog.list(
                 request, only=rpc.caller.may_use if rpc.caller.models is not None else None
             )
 
@@ -141,21 +132,22 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(rpc: Rpc) -> gateway_service_pb2.GetRateLimitsResponse:
             _refuse(validate_get_rate_limits(request))
-            return await self._rate_limits(request, rpc.caller)
+            return await self._rate_limits(request, rpc)
 
         return await self._runner.run("GetRateLimits", context, handle)
 
     async def _rate_limits(
-        self, request: gateway_service_pb2.GetRateLimitsRequest, caller: Caller
+        self, request: gateway_service_pb2.GetRateLimitsRequest, rpc: Rpc
     ) -> gateway_service_pb2.GetRateLimitsResponse:
+        caller, limits = rpc.caller, rpc.rooms.limits
         if caller.admin:
-            return await self._rooms.limits.snapshot(request, caller=caller.name, admin=True)
+            return await limits.snapshot(request, caller=caller.name, admin=True)
         if request.credential:
             # An answer would tell which credentials there are.
             raise CallerForbiddenError(
                 "Only callers with admin: true may ask for the limits of one credential."
             )
-        known = await self._rooms.limits.snapshot(request, caller=caller.name)
+        known = await limits.snapshot(request, caller=caller.name)
         return narrowed(known, may_see=caller.may_see)
 
     async def GetMetrics(
@@ -165,7 +157,7 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         async def handle(_rpc: Rpc) -> gateway_service_pb2.GetMetricsResponse:
             _refuse(validate_get_metrics(request))
-            return await self._rooms.snapshot.take(request.providers)
+            return await self._snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
 

@@ -34,7 +34,7 @@ from sluice_server.errors import (
     SluiceError,
     UpstreamError,
 )
-from sluice_server.health.board import HealthBoard
+from sluice_server.health.board import Roster
 from sluice_server.health.verdicts import verdict_of
 from sluice_server.state.quota import Unit
 from sluice_server.telemetry.call import AttemptRecord, Outcome
@@ -55,7 +55,7 @@ class Services:
     aftermath: Aftermath
     prices: Prices
     first_outputs: FirstOutputs
-    health: HealthBoard
+    health: Roster
     ledger: Ledger
     tracing: Tracing
 

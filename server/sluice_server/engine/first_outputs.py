@@ -59,13 +59,13 @@ class FirstOutputs:
 
     def __init__(self, *, wanted: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         """`wanted`: somebody will ask; else nothing is remembered."""
-        self._wanted = wanted
+        self.wanted = wanted
         self._clock = clock
         self._models: OrderedDict[tuple[str, str], _Recent] = OrderedDict()
 
     def add(self, provider: str, model: str, seconds: float) -> None:
         """Learn that an answer began so long after its call."""
-        if self._wanted:
+        if self.wanted:
             self._of(provider, model).add(seconds)
 
     def p95(self, provider: str, model: str) -> float | None:

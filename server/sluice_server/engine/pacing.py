@@ -37,7 +37,8 @@ class Pacer:
         max_seconds: float,
         on_sample: Callable[[float, float], None] = lambda _busy, _lag: None,
     ) -> None:
-        self._max = max_seconds
+        self.max_seconds = max_seconds
+        """Longest wait, under full load."""
         self._on_sample = on_sample
         self._busy = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -52,7 +53,7 @@ class Pacer:
             return 0.0
         load = min(1.0, (self._busy - EASY) / (FULL - EASY))
         age = min(1.0, (messages - 1) / GROWN_UP_MESSAGES)
-        return self._max * load * age
+        return self.max_seconds * load * age
 
     def start(self) -> None:
         """Begin to measure; must run in the event loop's thread."""

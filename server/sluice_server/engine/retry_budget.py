@@ -57,7 +57,8 @@ class RetryBudget:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_refused` is told the provider for which nothing was left."""
-        self._rules = rules
+        self.rules = rules
+        """How much it is; may change."""
         self._on_refused = on_refused
         self._clock = clock
         self._ledgers: dict[str, _Ledger] = {}
@@ -68,7 +69,7 @@ class RetryBudget:
 
     def take(self, provider: str) -> bool:
         """Take one extra attempt from the budget; False when it is used up."""
-        if self._of(provider).take(self._rules, self._clock()):
+        if self._of(provider).take(self.rules, self._clock()):
             return True
         self._on_refused(provider)
         return False

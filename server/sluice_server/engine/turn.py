@@ -34,7 +34,7 @@ from sluice_server.errors import (
     UnsupportedFeatureError,
     UpstreamError,
 )
-from sluice_server.health.board import HealthBoard
+from sluice_server.health.board import Roster
 from sluice_server.limits.estimate import estimate
 from sluice_server.telemetry.names import OUTRACED
 
@@ -280,7 +280,7 @@ class _Turn:
         return error
 
 
-def _healthiest_first(targets: list[Target], board: HealthBoard) -> list[Target]:
+def _healthiest_first(targets: list[Target], board: Roster) -> list[Target]:
     """Return targets in their order, those that fail behind those that do not.
 
     Some calls keep the order all the same: nobody else would see that a target recovered.

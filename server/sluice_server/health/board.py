@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sluice_server.config.health import Health as Rules
@@ -39,6 +39,41 @@ class ProviderHealth:
         return self.state != UNHEALTHY
 
 
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    """One provider, for as long as it is the same upstream."""
+
+    health: ProviderHealth
+    evidence: Evidence
+    steady: Steady
+
+
+class Roster:
+    """The providers of one configuration, and the board as its calls see it.
+
+    They go on after another one is in force. What they find out then counts for providers that
+    are still the same, and not for others that have their names now.
+    """
+
+    def __init__(self, board: HealthBoard, patients: Mapping[str, _Patient], rules: Rules) -> None:
+        self.patients = patients
+        self.rules = rules
+        self._board = board
+
+    def attempt_ended(self, record: AttemptRecord) -> None:
+        """Learn how an upstream call ended."""
+        if self._board.knows(self.patients[record.provider]):
+            self._board.attempt_ended(record)
+
+    def rank(self, provider: str) -> int:
+        """Return 0 for a healthy or unknown provider, 1 for a degraded, 2 for an unhealthy one."""
+        return RANKS[self.patients[provider].health.state]
+
+    def trickle(self) -> bool:
+        """Tell whether a call should ignore ranks, so that recoveries are seen."""
+        return self._board.trickle()
+
+
 class HealthBoard:
     """All providers of this replica."""
 
@@ -62,15 +97,38 @@ class HealthBoard:
             clock: gives seconds, the same as the breakers'.
             draw: gives random numbers of [0, 1).
         """
-        rules = rules or Rules()
-        self.providers = {name: ProviderHealth() for name in providers}
-        self._evidence = {name: Evidence(rules.degraded_share) for name in self.providers}
-        self._steady = {name: Steady() for name in self.providers}
-        self._trickle_share = rules.trickle_share
+        self._patients: Mapping[str, _Patient] = {}
         self._on_change = on_change
         self._breakers = breakers
         self._clock = clock
         self._draw = draw
+        self.admit(self.draw_up(providers, rules or Rules()))
+
+    def draw_up(
+        self, providers: Iterable[str], rules: Rules, *, anew: Collection[str] = ()
+    ) -> Roster:
+        """Return a roster of these providers; the board stays as it is until it is admitted.
+
+        Args:
+            providers: names of all.
+            rules: the operator's settings.
+            anew: those that are other upstreams than the ones of the same names now.
+        """
+        patients = {}
+        for name in providers:
+            known = None if name in anew else self._patients.get(name)
+            patients[name] = known or _Patient(ProviderHealth(), Evidence(), Steady())
+        return Roster(self, patients, rules)
+
+    def admit(self, roster: Roster) -> None:
+        """Look after these providers from now on, and no others."""
+        self._patients = roster.patients
+        self._rules = roster.rules
+        self.providers = {name: patient.health for name, patient in roster.patients.items()}
+
+    def knows(self, patient: _Patient) -> bool:
+        """Tell whether this is one of those that are looked after now."""
+        return any(patient is known for known in self._patients.values())
 
     def watched(self, provider: str, state: State, message: str) -> None:
         """Take the word of whoever watches the provider."""
@@ -84,7 +142,7 @@ class HealthBoard:
         if verdict is Verdict.NEUTRAL or self.providers[record.provider].watched:
             return
         now = self._clock()
-        self._evidence[record.provider].call_ended(verdict, now)
+        self._patients[record.provider].evidence.call_ended(verdict, now)
         self._heard(record.provider, verdict, now)
 
     def probed(self, provider: str, verdict: Verdict, reason: str) -> None:
@@ -92,12 +150,13 @@ class HealthBoard:
         if verdict is Verdict.NEUTRAL or self.providers[provider].watched:
             return
         now = self._clock()
-        self._evidence[provider].probed(verdict, reason, now)
+        self._patients[provider].evidence.probed(verdict, reason, now)
         self._heard(provider, verdict, now)
 
     def circuit_changed(self, provider: str) -> None:
         """Learn that a circuit of a provider opened or closed."""
-        if not self.providers[provider].watched:
+        # Calls to one that is gone may still find something out.
+        if provider in self.providers and not self.providers[provider].watched:
             now = self._clock()
             self._look_at_circuits(provider, now)
             self._judge(provider, now)
@@ -112,7 +171,7 @@ class HealthBoard:
 
     def heard_at(self, provider: str) -> float:
         """Return when a call to a provider last proved something, by the board's clock."""
-        return self._evidence[provider].heard_at
+        return self._patients[provider].evidence.heard_at
 
     def usable(self) -> bool:
         """Whether at least one provider is usable."""
@@ -124,27 +183,28 @@ class HealthBoard:
 
     def trickle(self) -> bool:
         """Tell whether a call should ignore ranks, so that recoveries are seen."""
-        return self._draw() < self._trickle_share
+        return self._draw() < self._rules.trickle_share
 
     def _heard(self, provider: str, verdict: Verdict, now: float) -> None:
         if verdict is Verdict.GOOD:
-            self._steady[provider].good()
+            self._patients[provider].steady.good()
         else:
-            self._steady[provider].bad(now)
+            self._patients[provider].steady.bad(now)
         self._judge(provider, now)
 
     def _look_at_circuits(self, provider: str, now: float) -> None:
         breakers = self._breakers
         views = breakers.views(provider) if breakers and breakers.tripped(provider) else ()
-        self._evidence[provider].circuits(views, now)
+        self._patients[provider].evidence.circuits(views, now)
 
     def _judge(self, provider: str, now: float) -> None:
-        steady = self._steady[provider]
-        looks, message = self._evidence[provider].looks(now)
+        patient = self._patients[provider]
+        steady = patient.steady
+        looks, message = patient.evidence.looks(now, self._rules.degraded_share)
         changed = steady.judge(looks, now)
         if RANKS[looks] < RANKS[steady.state]:
             # It looks better, but not for long enough: the last word on what was wrong stays.
-            message = self.providers[provider].message
+            message = patient.health.message
         self._tell(provider, steady.state, message, changed=changed)
 
     def _tell(self, provider: str, state: State, message: str, *, changed: bool) -> None:

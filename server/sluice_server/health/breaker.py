@@ -81,6 +81,12 @@ class Breaker:
         self.reason = ""
         """Why it opened; empty while it is closed."""
 
+    def refit(self, rules: Rules) -> None:
+        """Go by these rules from now on; an open circuit stays open for as long as it was to."""
+        if rules.window_seconds != self._rules.window_seconds:
+            self._window = Window(rules.window_seconds)
+        self._rules = rules
+
     @property
     def closed(self) -> bool:
         """Whether calls pass freely."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -143,6 +143,37 @@ class Breakers:
         # Where breakers are off, everything passes one that nobody asks.
         self._idle = _Entry(Circuit("", "", ""), Breaker(rules, draw))
         self._idle.forgotten = True
+
+    def refit(self, rules: Rules) -> None:
+        """Go by these rules from now on; what is known of circuits stays."""
+        self.enabled = rules.enabled
+        self._rules = rules
+        if not rules.enabled:
+            self._forget(list(self._entries()))
+        for entry in self._entries():
+            entry.breaker.refit(rules)
+
+    def keep(self, names: Mapping[str, Collection[str]]) -> None:
+        """Forget the circuits of other providers and credentials than these."""
+        self._forget(
+            [
+                entry
+                for entry in self._entries()
+                if entry.circuit.credential not in names.get(entry.circuit.provider, ())
+            ]
+        )
+
+    def _entries(self) -> Iterator[_Entry]:
+        return chain.from_iterable(self._providers.values())
+
+    def _forget(self, entries: Sequence[_Entry]) -> None:
+        for entry in entries:
+            circuits = self._providers[entry.circuit.provider]
+            circuits.closed.pop(entry.circuit, None)
+            circuits.tripped.pop(entry.circuit, None)
+            entry.forgotten = True
+            if not len(circuits):
+                del self._providers[entry.circuit.provider]
 
     def blocked(self, circuit: Circuit) -> float | None:
         """Return the seconds until the next probe may pass; None: a call may pass now.

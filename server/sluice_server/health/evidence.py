@@ -36,8 +36,7 @@ MIN_PROBES = 2
 class Evidence:
     """Of one provider. Moments are seconds of one clock."""
 
-    def __init__(self, degraded_share: float) -> None:
-        self._degraded_share = degraded_share
+    def __init__(self) -> None:
         self._calls: deque[tuple[float, bool]] = deque()
         self._failures = 0
         self._worked = False
@@ -86,8 +85,11 @@ class Evidence:
         self._used, self._open = len(used), len(tripped)
         self._open_reason = tripped[-1].reason if tripped else ""
 
-    def looks(self, now: float) -> tuple[State, str]:
-        """Return what the provider looks like, and why it does not look healthy."""
+    def looks(self, now: float, degraded_share: float) -> tuple[State, str]:
+        """Return what the provider looks like, and why it does not look healthy.
+
+        `degraded_share`: of failed calls among the latest ones, from which it is degraded.
+        """
         while self._calls and now - self._calls[0][0] >= QUIET_SECONDS:
             self._drop()
         unreachable = self._probe_verdict is Verdict.UNREACHABLE
@@ -102,7 +104,7 @@ class Evidence:
         if probes:
             return DEGRADED, self._about_probes()
         total = len(self._calls)
-        if total >= MIN_CALLS and self._failures >= self._degraded_share * total:
+        if total >= MIN_CALLS and self._failures >= degraded_share * total:
             return DEGRADED, f"{self._failures} of the last {total} calls failed."
         return HEALTHY if self._worked else UNKNOWN, ""
 

@@ -37,7 +37,8 @@ class Herald:
     def __init__(self, metrics: Metrics, *, instance: str, alerts: Alerts | None) -> None:
         self._metrics = metrics
         self._instance = instance
-        self._alerts = alerts
+        self.alerts = alerts
+        """Where alerts go; None: nowhere."""
         self._told: dict[str, Health] = {}
         """What receivers think of providers; healthy unless they were told otherwise."""
 
@@ -45,6 +46,13 @@ class Herald:
         """Show a provider on the metrics page before anything happens to it."""
         self._show(provider, health)
         self._metrics.circuit_openings.labels(provider)
+
+    def forget(self, provider: str) -> None:
+        """Show a provider no more that is not there any more; what was counted stays."""
+        self._told.pop(provider, None)
+        for gauge in (self._metrics.provider_up, self._metrics.provider_health):
+            gauge.remove(provider)
+        self._metrics.circuits.remove_by_labels({"provider": provider})
 
     def health_changed(self, provider: str, health: ProviderHealth) -> None:
         """Tell of a provider's new state."""
@@ -56,7 +64,7 @@ class Herald:
             message=health.message,
         )
         before = self._told.get(provider, HEALTHY)
-        if self._alerts is not None and self._alerts.running and health.state != before:
+        if self.alerts is not None and self.alerts.running and health.state != before:
             self._told[provider] = health.state
             self._alert(
                 names.PROVIDER_HEALTH_CHANGED,
@@ -120,8 +128,8 @@ class Herald:
         self._metrics.provider_health.labels(provider).set(health.state)
 
     def _alert(self, kind: str, **data: object) -> None:
-        if self._alerts is not None:
-            self._alerts.tell(Alert(kind, {"instance": self._instance, **data}))
+        if self.alerts is not None:
+            self.alerts.tell(Alert(kind, {"instance": self._instance, **data}))
 
 
 def _word(name: str) -> str:

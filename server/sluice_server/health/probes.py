@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sluice_server.errors import InternalError, ProviderTimeoutError, SluiceError, UpstreamError
@@ -73,14 +73,26 @@ class Probes:
             clock: gives seconds, the same as the board's.
             draw: gives random numbers of [0, 1).
         """
-        now = clock()
         self._board = board
-        self._interval = interval
         self._on_ended = on_ended
         self._clock = clock
         self._draw = draw
-        self._plans = {name: _Plan(probe, now, self._factor()) for name, probe in probes.items()}
+        self._plans: dict[str, _Plan] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.refit(probes, interval=interval)
+
+    def refit(
+        self, probes: Mapping[str, Probe], *, interval: float | None, anew: Collection[str] = ()
+    ) -> None:
+        """Ask these providers from now on; of those that are `anew` nothing is known."""
+        now = self._clock()
+        plans = {}
+        for name, probe in probes.items():
+            plan = None if name in anew else self._plans.get(name)
+            plans[name] = plan or _Plan(probe, now, self._factor())
+            plans[name].probe = probe
+        self._plans = plans
+        self._interval = interval
 
     def look(self) -> None:
         """Begin the probes that are due; call it once a second."""
@@ -120,6 +132,9 @@ class Probes:
             plan.running = False
             plan.asked_at = self._clock()
             plan.factor = self._factor()
+        if self._plans.get(name) is not plan:
+            # Meanwhile somebody else has the name, or nobody.
+            return
         if verdict is Verdict.GOOD:
             plan.fast, plan.failed = FAST_SECONDS, False
         elif verdict is not Verdict.NEUTRAL:

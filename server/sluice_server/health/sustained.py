@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from sluice_server.config.health import Alerts as Rules
@@ -76,10 +76,16 @@ class Sustained:
         on_change: Callable[[ErrorShare], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._providers = {name: _Standing() for name in providers}
-        self._rules = rules
+        self._providers: dict[str, _Standing] = {}
         self._on_change = on_change
         self._clock = clock
+        self.refit(providers, rules)
+
+    def refit(self, providers: Iterable[str], rules: Rules, anew: Collection[str] = ()) -> None:
+        """Look at these providers from now on; of those that are `anew` nothing is known."""
+        known = {name: it for name, it in self._providers.items() if name not in anew}
+        self._providers = {name: known.get(name) or _Standing() for name in providers}
+        self._rules = rules
 
     def attempt_ended(self, record: AttemptRecord) -> None:
         """Count an upstream call that ended."""
@@ -88,7 +94,9 @@ class Sustained:
             failed and not record.upstream_fault and record.reason not in _MENDABLE
         ):
             return
-        self._providers[record.provider].window.add(self._clock(), failed=failed)
+        # A call may end after its provider has gone.
+        if (standing := self._providers.get(record.provider)) is not None:
+            standing.window.add(self._clock(), failed=failed)
 
     def look(self) -> None:
         """Judge; call it once a second."""

@@ -150,6 +150,16 @@ class Admission:
         self._prefix = uuid.uuid4().hex
         self._chores: set[asyncio.Task[None]] = set()
 
+    def refit(self, configured: settings.Limits, own: OwnLimits) -> None:
+        """Go by these settings from now on, for calls that wait already too.
+
+        There is one line whatever the settings are: a new one would overtake those that wait.
+        """
+        self._settings = configured
+        self._own = own
+        for line in tuple(self._lines.values()):
+            line.freed()
+
     @property
     def waiting(self) -> int:
         """Number of calls that wait now."""

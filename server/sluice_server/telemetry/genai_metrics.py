@@ -143,7 +143,7 @@ class GenAiMetrics:
             conventions: Which names are used.
             models: Bounds the models that are asked.
             answering: Bounds those that answer, which are other names.
-            places: All providers by name.
+            places: All providers by name; `moved` tells of others.
         """
         self._resource = resource
         self._scope = InstrumentationScope("sluice", version)
@@ -151,7 +151,7 @@ class GenAiMetrics:
         self._conventions = conventions
         self._models = models
         self._answering = answering
-        self._places = places
+        self._places = dict(places)
         self._duration = _Histogram(
             names.GEN_AI_CLIENT_OPERATION_DURATION, "s", "GenAI operation duration.", SECONDS
         )
@@ -189,6 +189,10 @@ class GenAiMetrics:
         for kind in ("input", "output"):
             if kind in tokens:
                 self._add(self._tokens, (provider, model, answering, "", kind), tokens[kind])
+
+    def moved(self, places: Mapping[str, Place]) -> None:
+        """Learn of providers that are new, or elsewhere; calls to old ones may still end."""
+        self._places.update(places)
 
     def export_to(self, endpoint: str) -> bool:
         """Begin to export; False where a variable of OpenTelemetry's is wrong."""

@@ -66,7 +66,12 @@ class CallLabels:
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         """`keys`: those that are counted, from the configuration."""
-        self._of_key = {key: _Values(VALUES_PER_KEY) for key in keys}
+        self._of_key: dict[str, _Values] = {}
+        self.count(keys)
+
+    def count(self, keys: Iterable[str]) -> None:
+        """Count these keys from now on; what was counted under others stays as it is."""
+        self._of_key = {key: self._of_key.get(key) or _Values(VALUES_PER_KEY) for key in keys}
 
     def of(self, labels: Mapping[str, str], *, worked: bool) -> list[tuple[str, str]]:
         """Return the keys and values under which a call with these labels is counted."""

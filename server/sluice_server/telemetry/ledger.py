@@ -40,8 +40,6 @@ class Ledger:
         """`also`: takes ended attempts too, and as late."""
         self._also = also
         self._recorder = recorder
-        # Bound once: the lazy proxy would assemble a logger for every line.
-        self._log = structlog.get_logger("sluice.rpc").bind()
         self._attempts: list[AttemptRecord] = []
         self._calls: list[CallRecord] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -74,9 +72,11 @@ class Ledger:
         for attempt in attempts:
             self._recorder.attempt_ended(attempt)
             self._also(attempt)
+        # Bound once: the lazy proxy would assemble a logger for every line.
+        log = structlog.get_logger("sluice.rpc").bind()
         for call in calls:
             self._recorder.call_ended(call)
-            self._write(call)
+            self._write(call, log)
 
     def _soon(self) -> None:
         if len(self._attempts) + len(self._calls) >= MAX_WAITING:
@@ -86,7 +86,7 @@ class Ledger:
             # What it logs is about many calls, not about the one that starts the timer.
             self._timer = loop.call_later(SETTLE_SECONDS, self.settle, context=correlation.NOBODY)
 
-    def _write(self, record: CallRecord) -> None:
+    def _write(self, record: CallRecord, log: structlog.typing.FilteringBoundLogger) -> None:
         """Write the canonical line: one per call, with everything and no content."""
         tokens = record.tokens()
         line: dict[str, object] = {
@@ -118,7 +118,7 @@ class Ledger:
         }
         known = {key: value for key, value in line.items() if value not in ("", None)}
         known["timestamp"] = datetime.fromtimestamp(record.ended_at, UTC).isoformat()
-        write = self._log.info if record.code in _UNREMARKABLE else self._log.warning
+        write = log.info if record.code in _UNREMARKABLE else log.warning
         write(names.CALL_FINISHED, **known)
 
 

@@ -99,14 +99,27 @@ def configure(telemetry: settings.Telemetry, *, stream: TextIO = sys.stderr) -> 
             plain.guard,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            getattr(logging, telemetry.log_level.upper())
-        ),
+        wrapper_class=_filter(telemetry.log_level),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
     _adopt_libraries(telemetry.log_level)
     return writer
+
+
+def set_level(level: str) -> None:
+    """Write from this level on, of ours and of libraries."""
+    structlog.configure(wrapper_class=_filter(level))
+    logging.getLogger().setLevel(_of_libraries(level))
+
+
+def _filter(level: str) -> type[structlog.typing.FilteringBoundLogger]:
+    return structlog.make_filtering_bound_logger(getattr(logging, level.upper()))
+
+
+def _of_libraries(level: str) -> int:
+    wanted: int = getattr(logging, level.upper())
+    return max(logging.WARNING, wanted)
 
 
 def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -153,6 +166,4 @@ def _adopt_libraries(level: str) -> None:
             )
 
     logging.getLogger(_GRPC).addFilter(_play_down)
-    logging.basicConfig(
-        handlers=[Adopt()], level=max(logging.WARNING, getattr(logging, level.upper())), force=True
-    )
+    logging.basicConfig(handlers=[Adopt()], level=_of_libraries(level), force=True)

@@ -96,6 +96,22 @@ class Metrics:
         self.shared_state_up.set(1)
         self.loop_busy = self._gauge(names.LOOP_BUSY, "Share of time that the event loop worked.")
         self.loop_lag = self._gauge(names.LOOP_LAG, "How late the event loop last woke up.")
+        self.reloaded_well = self._gauge(
+            names.CONFIG_RELOADED_WELL,
+            "1 unless the last reload of the configuration failed.",
+        )
+        self.reloaded_at = self._gauge(
+            names.CONFIG_RELOADED_AT,
+            "When the configuration was last read without a fault, in seconds since the epoch.",
+        )
+        self.reloads = self._counter(
+            names.CONFIG_RELOADS, "Reloads of the configuration: success or failure.", "outcome"
+        )
+        for outcome in ("success", "failure"):
+            self.reloads.labels(outcome)
+        self.waiting_for_restart = self._gauge(
+            names.CONFIG_WAITING, "Settings that were changed and wait for a restart."
+        )
         self.log_lines_lost = self._counter(
             names.LOG_LINES_LOST, "Log lines dropped since nobody took them."
         )

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from sluice_server.edge.rooms import InForce
 from sluice_server.edge.rpc import PREVIOUS_ATTEMPTS, RpcRunner
 
 LINGER = 0.02
@@ -47,7 +48,8 @@ def runner() -> RpcRunner:
     tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="", exemplar="")
     callers = Mock()
     callers.identify.return_value = ""
-    return RpcRunner(callers=callers, ledger=Mock(), tracing=tracing, max_wait_seconds=60.0)
+    in_force = InForce(Mock(callers=callers, max_wait_seconds=60.0))
+    return RpcRunner(in_force=in_force, ledger=Mock(), tracing=tracing)
 
 
 async def settle() -> None:

@@ -96,6 +96,7 @@ class ServerMetrics(_message.Message):
     CALLS_WITHOUT_PLACE_FIELD_NUMBER: _builtins.int
     EVENT_LOOP_BUSY_RATIO_FIELD_NUMBER: _builtins.int
     EVENT_LOOP_LAG_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Output only. Version of the server."""
     instance: _builtins.str
@@ -130,6 +131,10 @@ class ServerMetrics(_message.Message):
     def event_loop_lag(self) -> _duration_pb2.Duration:
         """Output only. How late the event loop last woke up."""
 
+    @_builtins.property
+    def configuration(self) -> Global___ConfigurationStatus:
+        """Output only. The configuration that the replica goes by."""
+
     def __init__(
         self,
         *,
@@ -145,14 +150,75 @@ class ServerMetrics(_message.Message):
         calls_without_place: _builtins.int = ...,
         event_loop_busy_ratio: _builtins.float = ...,
         event_loop_lag: _duration_pb2.Duration | None = ...,
+        configuration: Global___ConfigurationStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "snapshot_time", b"snapshot_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "configuration", b"configuration", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "snapshot_time", b"snapshot_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_streams", b"active_streams", "calls", b"calls", "calls_without_place", b"calls_without_place", "event_loop_busy_ratio", b"event_loop_busy_ratio", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "instance", b"instance", "queued_calls", b"queued_calls", "resident_bytes", b"resident_bytes", "snapshot_time", b"snapshot_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_streams", b"active_streams", "calls", b"calls", "calls_without_place", b"calls_without_place", "configuration", b"configuration", "event_loop_busy_ratio", b"event_loop_busy_ratio", "event_loop_lag", b"event_loop_lag", "gateway_overhead", b"gateway_overhead", "instance", b"instance", "queued_calls", b"queued_calls", "resident_bytes", b"resident_bytes", "snapshot_time", b"snapshot_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServerMetrics: _TypeAlias = ServerMetrics  # noqa: Y015
+
+@_typing.final
+class ConfigurationStatus(_message.Message):
+    """ConfigurationStatus describes the configuration that a replica goes by, and
+    what became of the last attempt to put another one in its place.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    LOAD_TIME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    RELOAD_TIME_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_RESTART_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """Output only. 1 for the configuration that the replica started with, one more
+    for each that took its place.
+    """
+    digest: _builtins.str
+    """Output only. Digest of its settings without their secrets: replicas that
+    differ in it go by different settings.
+    """
+    @_builtins.property
+    def load_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Since when it is in force."""
+
+    @_builtins.property
+    def reload_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was last attempted to put another one in its place;
+        absent before the first attempt.
+        """
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Why that attempt failed, for people: one text for each fault,
+        none of which repeats a value. Empty when it did not fail.
+        """
+
+    @_builtins.property
+    def waiting_for_restart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Settings that were changed and wait for a restart."""
+
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        load_time: _timestamp_pb2.Timestamp | None = ...,
+        digest: _builtins.str = ...,
+        reload_time: _timestamp_pb2.Timestamp | None = ...,
+        faults: _abc.Iterable[_builtins.str] | None = ...,
+        waiting_for_restart: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["load_time", b"load_time", "reload_time", b"reload_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "faults", b"faults", "generation", b"generation", "load_time", b"load_time", "reload_time", b"reload_time", "waiting_for_restart", b"waiting_for_restart"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigurationStatus: _TypeAlias = ConfigurationStatus  # noqa: Y015
 
 @_typing.final
 class CallMetrics(_message.Message):

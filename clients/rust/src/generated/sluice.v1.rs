@@ -868,6 +868,36 @@ pub struct ServerMetrics {
     /// Output only. How late the event loop last woke up.
     #[prost(message, optional, tag = "12")]
     pub event_loop_lag: ::core::option::Option<::prost_types::Duration>,
+    /// Output only. The configuration that the replica goes by.
+    #[prost(message, optional, tag = "13")]
+    pub configuration: ::core::option::Option<ConfigurationStatus>,
+}
+/// ConfigurationStatus describes the configuration that a replica goes by, and
+/// what became of the last attempt to put another one in its place.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigurationStatus {
+    /// Output only. 1 for the configuration that the replica started with, one more
+    /// for each that took its place.
+    #[prost(uint64, tag = "1")]
+    pub generation: u64,
+    /// Output only. Since when it is in force.
+    #[prost(message, optional, tag = "2")]
+    pub load_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Output only. Digest of its settings without their secrets: replicas that
+    /// differ in it go by different settings.
+    #[prost(string, tag = "3")]
+    pub digest: ::prost::alloc::string::String,
+    /// Output only. When it was last attempted to put another one in its place;
+    /// absent before the first attempt.
+    #[prost(message, optional, tag = "4")]
+    pub reload_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Output only. Why that attempt failed, for people: one text for each fault,
+    /// none of which repeats a value. Empty when it did not fail.
+    #[prost(string, repeated, tag = "5")]
+    pub faults: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Output only. Settings that were changed and wait for a restart.
+    #[prost(string, repeated, tag = "6")]
+    pub waiting_for_restart: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// CallMetrics counts calls: upstream calls where it describes a provider, a
 /// credential or a model, and Generate calls where it describes a caller, a label

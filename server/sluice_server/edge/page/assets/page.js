@@ -119,6 +119,8 @@ function replica(place) {
 /** Is everything well, and if not, what is wrong: a line for each kind of trouble. */
 function verdict(place) {
   const troubles = [
+    ["bad", "fault in a changed configuration, the one before is in force", "faults in a changed configuration, the one before is in force", ({ server }) => texts(server.configuration?.faults)],
+    ["warn", "setting waits for a restart", "settings wait for a restart", ({ server }) => texts(server.configuration?.waiting_for_restart)],
     ["bad", "provider unhealthy", "providers unhealthy", ({ providers }) => providers.filter(({ health }) => health.kind === "bad")],
     ["warn", "provider degraded", "providers degraded", ({ providers }) => providers.filter(({ health }) => health.kind === "warn")],
     ["bad", "circuit open", "circuits open", ({ providers }) => providers.filter(({ circuit }) => circuit && circuit.kind !== "good")],
@@ -148,6 +150,7 @@ function verdict(place) {
   };
 }
 
+const texts = (list) => (list ?? []).map((key) => ({ key }));
 const isRefused = ({ state }) => state?.kind === "bad";
 const isResting = ({ rests }) => rests > now();
 

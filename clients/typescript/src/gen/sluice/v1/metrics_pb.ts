@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sluice/v1/metrics.proto.
  */
 export const file_sluice_v1_metrics: GenFile = /*@__PURE__*/
-  fileDesc("ChdzbHVpY2UvdjEvbWV0cmljcy5wcm90bxIJc2x1aWNlLnYxIqYDCg1TZXJ2ZXJNZXRyaWNzEg8KB3ZlcnNpb24YASABKAkSEAoIaW5zdGFuY2UYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNc25hcHNob3RfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYWN0aXZlX3N0cmVhbXMYBSABKAQSFAoMcXVldWVkX2NhbGxzGAYgASgEEhYKDnJlc2lkZW50X2J5dGVzGAcgASgEEiUKBWNhbGxzGAggASgLMhYuc2x1aWNlLnYxLkNhbGxNZXRyaWNzEjMKEGdhdGV3YXlfb3ZlcmhlYWQYCSABKAsyGS5zbHVpY2UudjEuTGF0ZW5jeVN1bW1hcnkSGwoTY2FsbHNfd2l0aG91dF9wbGFjZRgKIAEoBBIdChVldmVudF9sb29wX2J1c3lfcmF0aW8YCyABKAESMQoOZXZlbnRfbG9vcF9sYWcYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i8gUKC0NhbGxNZXRyaWNzEhAKCHJlcXVlc3RzGAEgASgEEhEKCXN1Y2Nlc3NlcxgCIAEoBBIOCgZlcnJvcnMYAyABKAQSFQoNY2FuY2VsbGF0aW9ucxgEIAEoBBJEChBlcnJvcnNfYnlfcmVhc29uGAUgAygLMiouc2x1aWNlLnYxLkNhbGxNZXRyaWNzLkVycm9yc0J5UmVhc29uRW50cnkSGQoMc3VjY2Vzc19yYXRlGAYgASgBSACIAQESHwoFdXNhZ2UYByABKAsyEC5zbHVpY2UudjEuVXNhZ2USHQoEY29zdBgIIAEoCzIPLnNsdWljZS52MS5Db3N0EioKB2xhdGVuY3kYCSABKAsyGS5zbHVpY2UudjEuTGF0ZW5jeVN1bW1hcnkSNwoUdGltZV90b19maXJzdF9vdXRwdXQYCiABKAsyGS5zbHVpY2UudjEuTGF0ZW5jeVN1bW1hcnkSMwoPZmlyc3RfY2FsbF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X2NhbGxfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRbGFzdF9zdWNjZXNzX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD2xhc3RfZXJyb3JfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRbGFzdF9lcnJvcl9yZWFzb24YDyABKAkSGQoRcmVxdWVzdHNfcGVyX2hvdXIYECABKAESJgoGcmVjZW50GBEgAygLMhYuc2x1aWNlLnYxLlJlY2VudENhbGxzEhYKDnVucHJpY2VkX2NhbGxzGBIgASgEGjUKE0Vycm9yc0J5UmVhc29uRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4AUIPCg1fc3VjY2Vzc19yYXRlIvYDCgtSZWNlbnRDYWxscxIpCgZ3aW5kb3cYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc3VjY2Vzc2VzGAIgASgEEg4KBmVycm9ycxgDIAEoBBIVCg1jYW5jZWxsYXRpb25zGAQgASgEEkQKEGVycm9yc19ieV9yZWFzb24YBSADKAsyKi5zbHVpY2UudjEuUmVjZW50Q2FsbHMuRXJyb3JzQnlSZWFzb25FbnRyeRIXCgplcnJvcl9yYXRlGAYgASgBSACIAQESGAoQY2FsbHNfcGVyX3NlY29uZBgHIAEoARIfChdpbnB1dF90b2tlbnNfcGVyX3NlY29uZBgIIAEoARIgChhvdXRwdXRfdG9rZW5zX3Blcl9zZWNvbmQYCSABKAESEQoJdXNkX25hbm9zGAogASgDEi8KDG1lYW5fbGF0ZW5jeRgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI8ChltZWFuX3RpbWVfdG9fZmlyc3Rfb3V0cHV0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGjUKE0Vycm9yc0J5UmVhc29uRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4AUINCgtfZXJyb3JfcmF0ZSKQAgoOTGF0ZW5jeVN1bW1hcnkSDQoFY291bnQYASABKAQSJwoEbWVhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwNTAYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDkwGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5NRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTkYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDbWF4GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIuUBCg9Qcm92aWRlck1ldHJpY3MSEAoIcHJvdmlkZXIYASABKAkSJQoFY2FsbHMYAiABKAsyFi5zbHVpY2UudjEuQ2FsbE1ldHJpY3MSJgoGaGVhbHRoGAMgASgOMhYuc2x1aWNlLnYxLkhlYWx0aFN0YXRlEhYKDmhlYWx0aF9tZXNzYWdlGAQgASgJEi8KC2hlYWx0aF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgdjaXJjdWl0GAYgASgOMhcuc2x1aWNlLnYxLkNpcmN1aXRTdGF0ZSLQAgoRQ3JlZGVudGlhbE1ldHJpY3MSEAoIcHJvdmlkZXIYASABKAkSEgoKY3JlZGVudGlhbBgCIAEoCRIlCgVjYWxscxgDIAEoCzIWLnNsdWljZS52MS5DYWxsTWV0cmljcxImCgZoZWFsdGgYBCABKA4yFi5zbHVpY2UudjEuSGVhbHRoU3RhdGUSMQoNYmFja29mZl91bnRpbBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcmVmcmVzaGVzGAYgASgEEhgKEHJlZnJlc2hfZmFpbHVyZXMYByABKAQSNQoRbGFzdF9yZWZyZXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJWCgxNb2RlbE1ldHJpY3MSEAoIcHJvdmlkZXIYASABKAkSDQoFbW9kZWwYAiABKAkSJQoFY2FsbHMYAyABKAsyFi5zbHVpY2UudjEuQ2FsbE1ldHJpY3MiRgoNQ2FsbGVyTWV0cmljcxIOCgZjYWxsZXIYASABKAkSJQoFY2FsbHMYAiABKAsyFi5zbHVpY2UudjEuQ2FsbE1ldHJpY3MiUQoMTGFiZWxNZXRyaWNzEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIlCgVjYWxscxgDIAEoCzIWLnNsdWljZS52MS5DYWxsTWV0cmljcyp8CgtIZWFsdGhTdGF0ZRIcChhIRUFMVEhfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRIRUFMVEhfU1RBVEVfSEVBTFRIWRABEhkKFUhFQUxUSF9TVEFURV9ERUdSQURFRBACEhoKFkhFQUxUSF9TVEFURV9VTkhFQUxUSFkQAyp8CgxDaXJjdWl0U3RhdGUSHQoZQ0lSQ1VJVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFENJUkNVSVRfU1RBVEVfQ0xPU0VEEAESFgoSQ0lSQ1VJVF9TVEFURV9PUEVOEAISGwoXQ0lSQ1VJVF9TVEFURV9IQUxGX09QRU4QA2IGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_usage]);
+  fileDesc("ChdzbHVpY2UvdjEvbWV0cmljcy5wcm90bxIJc2x1aWNlLnYxIt0DCg1TZXJ2ZXJNZXRyaWNzEg8KB3ZlcnNpb24YASABKAkSEAoIaW5zdGFuY2UYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNc25hcHNob3RfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYWN0aXZlX3N0cmVhbXMYBSABKAQSFAoMcXVldWVkX2NhbGxzGAYgASgEEhYKDnJlc2lkZW50X2J5dGVzGAcgASgEEiUKBWNhbGxzGAggASgLMhYuc2x1aWNlLnYxLkNhbGxNZXRyaWNzEjMKEGdhdGV3YXlfb3ZlcmhlYWQYCSABKAsyGS5zbHVpY2UudjEuTGF0ZW5jeVN1bW1hcnkSGwoTY2FsbHNfd2l0aG91dF9wbGFjZRgKIAEoBBIdChVldmVudF9sb29wX2J1c3lfcmF0aW8YCyABKAESMQoOZXZlbnRfbG9vcF9sYWcYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNQoNY29uZmlndXJhdGlvbhgNIAEoCzIeLnNsdWljZS52MS5Db25maWd1cmF0aW9uU3RhdHVzIsYBChNDb25maWd1cmF0aW9uU3RhdHVzEhIKCmdlbmVyYXRpb24YASABKAQSLQoJbG9hZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZkaWdlc3QYAyABKAkSLwoLcmVsb2FkX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmZhdWx0cxgFIAMoCRIbChN3YWl0aW5nX2Zvcl9yZXN0YXJ0GAYgAygJIvIFCgtDYWxsTWV0cmljcxIQCghyZXF1ZXN0cxgBIAEoBBIRCglzdWNjZXNzZXMYAiABKAQSDgoGZXJyb3JzGAMgASgEEhUKDWNhbmNlbGxhdGlvbnMYBCABKAQSRAoQZXJyb3JzX2J5X3JlYXNvbhgFIAMoCzIqLnNsdWljZS52MS5DYWxsTWV0cmljcy5FcnJvcnNCeVJlYXNvbkVudHJ5EhkKDHN1Y2Nlc3NfcmF0ZRgGIAEoAUgAiAEBEh8KBXVzYWdlGAcgASgLMhAuc2x1aWNlLnYxLlVzYWdlEh0KBGNvc3QYCCABKAsyDy5zbHVpY2UudjEuQ29zdBIqCgdsYXRlbmN5GAkgASgLMhkuc2x1aWNlLnYxLkxhdGVuY3lTdW1tYXJ5EjcKFHRpbWVfdG9fZmlyc3Rfb3V0cHV0GAogASgLMhkuc2x1aWNlLnYxLkxhdGVuY3lTdW1tYXJ5EjMKD2ZpcnN0X2NhbGxfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoObGFzdF9jYWxsX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKEWxhc3Rfc3VjY2Vzc190aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9sYXN0X2Vycm9yX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKEWxhc3RfZXJyb3JfcmVhc29uGA8gASgJEhkKEXJlcXVlc3RzX3Blcl9ob3VyGBAgASgBEiYKBnJlY2VudBgRIAMoCzIWLnNsdWljZS52MS5SZWNlbnRDYWxscxIWCg51bnByaWNlZF9jYWxscxgSIAEoBBo1ChNFcnJvcnNCeVJlYXNvbkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAFCDwoNX3N1Y2Nlc3NfcmF0ZSL2AwoLUmVjZW50Q2FsbHMSKQoGd2luZG93GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXN1Y2Nlc3NlcxgCIAEoBBIOCgZlcnJvcnMYAyABKAQSFQoNY2FuY2VsbGF0aW9ucxgEIAEoBBJEChBlcnJvcnNfYnlfcmVhc29uGAUgAygLMiouc2x1aWNlLnYxLlJlY2VudENhbGxzLkVycm9yc0J5UmVhc29uRW50cnkSFwoKZXJyb3JfcmF0ZRgGIAEoAUgAiAEBEhgKEGNhbGxzX3Blcl9zZWNvbmQYByABKAESHwoXaW5wdXRfdG9rZW5zX3Blcl9zZWNvbmQYCCABKAESIAoYb3V0cHV0X3Rva2Vuc19wZXJfc2Vjb25kGAkgASgBEhEKCXVzZF9uYW5vcxgKIAEoAxIvCgxtZWFuX2xhdGVuY3kYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SPAoZbWVhbl90aW1lX3RvX2ZpcnN0X291dHB1dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbho1ChNFcnJvcnNCeVJlYXNvbkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAFCDQoLX2Vycm9yX3JhdGUikAIKDkxhdGVuY3lTdW1tYXJ5Eg0KBWNvdW50GAEgASgEEicKBG1lYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDUwGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5MBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA21heBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLlAQoPUHJvdmlkZXJNZXRyaWNzEhAKCHByb3ZpZGVyGAEgASgJEiUKBWNhbGxzGAIgASgLMhYuc2x1aWNlLnYxLkNhbGxNZXRyaWNzEiYKBmhlYWx0aBgDIAEoDjIWLnNsdWljZS52MS5IZWFsdGhTdGF0ZRIWCg5oZWFsdGhfbWVzc2FnZRgEIAEoCRIvCgtoZWFsdGhfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoHY2lyY3VpdBgGIAEoDjIXLnNsdWljZS52MS5DaXJjdWl0U3RhdGUi0AIKEUNyZWRlbnRpYWxNZXRyaWNzEhAKCHByb3ZpZGVyGAEgASgJEhIKCmNyZWRlbnRpYWwYAiABKAkSJQoFY2FsbHMYAyABKAsyFi5zbHVpY2UudjEuQ2FsbE1ldHJpY3MSJgoGaGVhbHRoGAQgASgOMhYuc2x1aWNlLnYxLkhlYWx0aFN0YXRlEjEKDWJhY2tvZmZfdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXJlZnJlc2hlcxgGIAEoBBIYChByZWZyZXNoX2ZhaWx1cmVzGAcgASgEEjUKEWxhc3RfcmVmcmVzaF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVgoMTW9kZWxNZXRyaWNzEhAKCHByb3ZpZGVyGAEgASgJEg0KBW1vZGVsGAIgASgJEiUKBWNhbGxzGAMgASgLMhYuc2x1aWNlLnYxLkNhbGxNZXRyaWNzIkYKDUNhbGxlck1ldHJpY3MSDgoGY2FsbGVyGAEgASgJEiUKBWNhbGxzGAIgASgLMhYuc2x1aWNlLnYxLkNhbGxNZXRyaWNzIlEKDExhYmVsTWV0cmljcxILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkSJQoFY2FsbHMYAyABKAsyFi5zbHVpY2UudjEuQ2FsbE1ldHJpY3MqfAoLSGVhbHRoU3RhdGUSHAoYSEVBTFRIX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUSEVBTFRIX1NUQVRFX0hFQUxUSFkQARIZChVIRUFMVEhfU1RBVEVfREVHUkFERUQQAhIaChZIRUFMVEhfU1RBVEVfVU5IRUFMVEhZEAMqfAoMQ2lyY3VpdFN0YXRlEh0KGUNJUkNVSVRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRDSVJDVUlUX1NUQVRFX0NMT1NFRBABEhYKEkNJUkNVSVRfU1RBVEVfT1BFThACEhsKF0NJUkNVSVRfU1RBVEVfSEFMRl9PUEVOEANiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_usage]);
 
 /**
  * ServerMetrics describes the replica that answered.
@@ -105,6 +105,13 @@ export type ServerMetrics = Message<"sluice.v1.ServerMetrics"> & {
    * @generated from field: google.protobuf.Duration event_loop_lag = 12;
    */
   eventLoopLag?: Duration | undefined;
+
+  /**
+   * Output only. The configuration that the replica goes by.
+   *
+   * @generated from field: sluice.v1.ConfigurationStatus configuration = 13;
+   */
+  configuration?: ConfigurationStatus | undefined;
 };
 
 /**
@@ -113,6 +120,67 @@ export type ServerMetrics = Message<"sluice.v1.ServerMetrics"> & {
  */
 export const ServerMetricsSchema: GenMessage<ServerMetrics> = /*@__PURE__*/
   messageDesc(file_sluice_v1_metrics, 0);
+
+/**
+ * ConfigurationStatus describes the configuration that a replica goes by, and
+ * what became of the last attempt to put another one in its place.
+ *
+ * @generated from message sluice.v1.ConfigurationStatus
+ */
+export type ConfigurationStatus = Message<"sluice.v1.ConfigurationStatus"> & {
+  /**
+   * Output only. 1 for the configuration that the replica started with, one more
+   * for each that took its place.
+   *
+   * @generated from field: uint64 generation = 1;
+   */
+  generation: bigint;
+
+  /**
+   * Output only. Since when it is in force.
+   *
+   * @generated from field: google.protobuf.Timestamp load_time = 2;
+   */
+  loadTime?: Timestamp | undefined;
+
+  /**
+   * Output only. Digest of its settings without their secrets: replicas that
+   * differ in it go by different settings.
+   *
+   * @generated from field: string digest = 3;
+   */
+  digest: string;
+
+  /**
+   * Output only. When it was last attempted to put another one in its place;
+   * absent before the first attempt.
+   *
+   * @generated from field: google.protobuf.Timestamp reload_time = 4;
+   */
+  reloadTime?: Timestamp | undefined;
+
+  /**
+   * Output only. Why that attempt failed, for people: one text for each fault,
+   * none of which repeats a value. Empty when it did not fail.
+   *
+   * @generated from field: repeated string faults = 5;
+   */
+  faults: string[];
+
+  /**
+   * Output only. Settings that were changed and wait for a restart.
+   *
+   * @generated from field: repeated string waiting_for_restart = 6;
+   */
+  waitingForRestart: string[];
+};
+
+/**
+ * Describes the message sluice.v1.ConfigurationStatus.
+ * Use `create(ConfigurationStatusSchema)` to create a new message.
+ */
+export const ConfigurationStatusSchema: GenMessage<ConfigurationStatus> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_metrics, 1);
 
 /**
  * CallMetrics counts calls: upstream calls where it describes a provider, a
@@ -258,7 +326,7 @@ export type CallMetrics = Message<"sluice.v1.CallMetrics"> & {
  * Use `create(CallMetricsSchema)` to create a new message.
  */
 export const CallMetricsSchema: GenMessage<CallMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 1);
+  messageDesc(file_sluice_v1_metrics, 2);
 
 /**
  * RecentCalls counts calls that ended within a window that ends now.
@@ -357,7 +425,7 @@ export type RecentCalls = Message<"sluice.v1.RecentCalls"> & {
  * Use `create(RecentCallsSchema)` to create a new message.
  */
 export const RecentCallsSchema: GenMessage<RecentCalls> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 2);
+  messageDesc(file_sluice_v1_metrics, 3);
 
 /**
  * LatencySummary summarises durations with bounded relative error.
@@ -420,7 +488,7 @@ export type LatencySummary = Message<"sluice.v1.LatencySummary"> & {
  * Use `create(LatencySummarySchema)` to create a new message.
  */
 export const LatencySummarySchema: GenMessage<LatencySummary> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 3);
+  messageDesc(file_sluice_v1_metrics, 4);
 
 /**
  * ProviderMetrics describes one provider.
@@ -477,7 +545,7 @@ export type ProviderMetrics = Message<"sluice.v1.ProviderMetrics"> & {
  * Use `create(ProviderMetricsSchema)` to create a new message.
  */
 export const ProviderMetricsSchema: GenMessage<ProviderMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 4);
+  messageDesc(file_sluice_v1_metrics, 5);
 
 /**
  * CredentialMetrics describes one key or account.
@@ -554,7 +622,7 @@ export type CredentialMetrics = Message<"sluice.v1.CredentialMetrics"> & {
  * Use `create(CredentialMetricsSchema)` to create a new message.
  */
 export const CredentialMetricsSchema: GenMessage<CredentialMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 5);
+  messageDesc(file_sluice_v1_metrics, 6);
 
 /**
  * ModelMetrics describes one model at one provider.
@@ -589,7 +657,7 @@ export type ModelMetrics = Message<"sluice.v1.ModelMetrics"> & {
  * Use `create(ModelMetricsSchema)` to create a new message.
  */
 export const ModelMetricsSchema: GenMessage<ModelMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 6);
+  messageDesc(file_sluice_v1_metrics, 7);
 
 /**
  * CallerMetrics describes one caller.
@@ -618,7 +686,7 @@ export type CallerMetrics = Message<"sluice.v1.CallerMetrics"> & {
  * Use `create(CallerMetricsSchema)` to create a new message.
  */
 export const CallerMetricsSchema: GenMessage<CallerMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 7);
+  messageDesc(file_sluice_v1_metrics, 8);
 
 /**
  * LabelMetrics describes the calls that carried one label. Only keys that are
@@ -655,7 +723,7 @@ export type LabelMetrics = Message<"sluice.v1.LabelMetrics"> & {
  * Use `create(LabelMetricsSchema)` to create a new message.
  */
 export const LabelMetricsSchema: GenMessage<LabelMetrics> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_metrics, 8);
+  messageDesc(file_sluice_v1_metrics, 9);
 
 /**
  * HealthState is how usable something is.

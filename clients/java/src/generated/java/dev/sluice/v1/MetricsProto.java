@@ -32,6 +32,11 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_sluice_v1_ServerMetrics_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_sluice_v1_ConfigurationStatus_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_sluice_v1_ConfigurationStatus_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_sluice_v1_CallMetrics_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -93,7 +98,7 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
       "\n\027sluice/v1/metrics.proto\022\tsluice.v1\032\036go" +
       "ogle/protobuf/duration.proto\032\037google/pro" +
       "tobuf/timestamp.proto\032\025sluice/v1/usage.p" +
-      "roto\"\312\004\n\rServerMetrics\022\030\n\007version\030\001 \001(\tR" +
+      "roto\"\220\005\n\rServerMetrics\022\030\n\007version\030\001 \001(\tR" +
       "\007version\022\032\n\010instance\030\002 \001(\tR\010instance\0229\n\n" +
       "start_time\030\003 \001(\0132\032.google.protobuf.Times" +
       "tampR\tstartTime\022?\n\rsnapshot_time\030\004 \001(\0132\032" +
@@ -107,93 +112,101 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
       "ithout_place\030\n \001(\004R\021callsWithoutPlace\0221\n" +
       "\025event_loop_busy_ratio\030\013 \001(\001R\022eventLoopB" +
       "usyRatio\022?\n\016event_loop_lag\030\014 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\014eventLoopLag\"\346\007\n\013Ca" +
-      "llMetrics\022\032\n\010requests\030\001 \001(\004R\010requests\022\034\n" +
-      "\tsuccesses\030\002 \001(\004R\tsuccesses\022\026\n\006errors\030\003 " +
-      "\001(\004R\006errors\022$\n\rcancellations\030\004 \001(\004R\rcanc" +
-      "ellations\022T\n\020errors_by_reason\030\005 \003(\0132*.sl" +
-      "uice.v1.CallMetrics.ErrorsByReasonEntryR" +
-      "\016errorsByReason\022&\n\014success_rate\030\006 \001(\001H\000R" +
-      "\013successRate\210\001\001\022&\n\005usage\030\007 \001(\0132\020.sluice." +
-      "v1.UsageR\005usage\022#\n\004cost\030\010 \001(\0132\017.sluice.v" +
-      "1.CostR\004cost\0223\n\007latency\030\t \001(\0132\031.sluice.v" +
-      "1.LatencySummaryR\007latency\022J\n\024time_to_fir" +
-      "st_output\030\n \001(\0132\031.sluice.v1.LatencySumma" +
-      "ryR\021timeToFirstOutput\022B\n\017first_call_time" +
-      "\030\013 \001(\0132\032.google.protobuf.TimestampR\rfirs" +
-      "tCallTime\022@\n\016last_call_time\030\014 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\014lastCallTime\022F\n\021l" +
-      "ast_success_time\030\r \001(\0132\032.google.protobuf" +
-      ".TimestampR\017lastSuccessTime\022B\n\017last_erro" +
-      "r_time\030\016 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\rlastErrorTime\022*\n\021last_error_reason\030\017 \001" +
-      "(\tR\017lastErrorReason\022*\n\021requests_per_hour" +
-      "\030\020 \001(\001R\017requestsPerHour\022.\n\006recent\030\021 \003(\0132" +
-      "\026.sluice.v1.RecentCallsR\006recent\022%\n\016unpri" +
-      "ced_calls\030\022 \001(\004R\runpricedCalls\032A\n\023Errors" +
-      "ByReasonEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
-      "\030\002 \001(\004R\005value:\0028\001B\017\n\r_success_rate\"\262\005\n\013R" +
-      "ecentCalls\0221\n\006window\030\001 \001(\0132\031.google.prot" +
-      "obuf.DurationR\006window\022\034\n\tsuccesses\030\002 \001(\004" +
-      "R\tsuccesses\022\026\n\006errors\030\003 \001(\004R\006errors\022$\n\rc" +
-      "ancellations\030\004 \001(\004R\rcancellations\022T\n\020err" +
-      "ors_by_reason\030\005 \003(\0132*.sluice.v1.RecentCa" +
-      "lls.ErrorsByReasonEntryR\016errorsByReason\022" +
-      "\"\n\nerror_rate\030\006 \001(\001H\000R\terrorRate\210\001\001\022(\n\020c" +
-      "alls_per_second\030\007 \001(\001R\016callsPerSecond\0225\n" +
-      "\027input_tokens_per_second\030\010 \001(\001R\024inputTok" +
-      "ensPerSecond\0227\n\030output_tokens_per_second" +
-      "\030\t \001(\001R\025outputTokensPerSecond\022\033\n\tusd_nan" +
-      "os\030\n \001(\003R\010usdNanos\022<\n\014mean_latency\030\013 \001(\013" +
-      "2\031.google.protobuf.DurationR\013meanLatency" +
-      "\022S\n\031mean_time_to_first_output\030\014 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\025meanTimeToFirstO" +
-      "utput\032A\n\023ErrorsByReasonEntry\022\020\n\003key\030\001 \001(" +
-      "\tR\003key\022\024\n\005value\030\002 \001(\004R\005value:\0028\001B\r\n\013_err" +
-      "or_rate\"\266\002\n\016LatencySummary\022\024\n\005count\030\001 \001(" +
-      "\004R\005count\022-\n\004mean\030\002 \001(\0132\031.google.protobuf" +
-      ".DurationR\004mean\022+\n\003p50\030\003 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\003p50\022+\n\003p90\030\004 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\003p90\022+\n\003p95\030\005 \001(\0132\031" +
-      ".google.protobuf.DurationR\003p95\022+\n\003p99\030\006 " +
-      "\001(\0132\031.google.protobuf.DurationR\003p99\022+\n\003m" +
-      "ax\030\007 \001(\0132\031.google.protobuf.DurationR\003max" +
-      "\"\242\002\n\017ProviderMetrics\022\032\n\010provider\030\001 \001(\tR\010" +
-      "provider\022,\n\005calls\030\002 \001(\0132\026.sluice.v1.Call" +
-      "MetricsR\005calls\022.\n\006health\030\003 \001(\0162\026.sluice." +
-      "v1.HealthStateR\006health\022%\n\016health_message" +
-      "\030\004 \001(\tR\rhealthMessage\022;\n\013health_time\030\005 \001" +
-      "(\0132\032.google.protobuf.TimestampR\nhealthTi" +
-      "me\0221\n\007circuit\030\006 \001(\0162\027.sluice.v1.CircuitS" +
-      "tateR\007circuit\"\274\003\n\021CredentialMetrics\022\032\n\010p" +
-      "rovider\030\001 \001(\tR\010provider\022\036\n\ncredential\030\002 " +
-      "\001(\tR\ncredential\022,\n\005calls\030\003 \001(\0132\026.sluice." +
-      "v1.CallMetricsR\005calls\022.\n\006health\030\004 \001(\0162\026." +
-      "sluice.v1.HealthStateR\006health\022?\n\rbackoff" +
-      "_until\030\005 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\014backoffUntil\022\034\n\trefreshes\030\006 \001(\004R\trefre" +
-      "shes\022)\n\020refresh_failures\030\007 \001(\004R\017refreshF" +
-      "ailures\022F\n\021last_refresh_time\030\010 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\017lastRefreshTime\022" +
-      ";\n\013expire_time\030\t \001(\0132\032.google.protobuf.T" +
-      "imestampR\nexpireTime\"n\n\014ModelMetrics\022\032\n\010" +
-      "provider\030\001 \001(\tR\010provider\022\024\n\005model\030\002 \001(\tR" +
-      "\005model\022,\n\005calls\030\003 \001(\0132\026.sluice.v1.CallMe" +
-      "tricsR\005calls\"U\n\rCallerMetrics\022\026\n\006caller\030" +
-      "\001 \001(\tR\006caller\022,\n\005calls\030\002 \001(\0132\026.sluice.v1" +
-      ".CallMetricsR\005calls\"d\n\014LabelMetrics\022\020\n\003k" +
-      "ey\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value\022,\n\005c" +
+      "e.protobuf.DurationR\014eventLoopLag\022D\n\rcon" +
+      "figuration\030\r \001(\0132\036.sluice.v1.Configurati" +
+      "onStatusR\rconfiguration\"\213\002\n\023Configuratio" +
+      "nStatus\022\036\n\ngeneration\030\001 \001(\004R\ngeneration\022" +
+      "7\n\tload_time\030\002 \001(\0132\032.google.protobuf.Tim" +
+      "estampR\010loadTime\022\026\n\006digest\030\003 \001(\tR\006digest" +
+      "\022;\n\013reload_time\030\004 \001(\0132\032.google.protobuf." +
+      "TimestampR\nreloadTime\022\026\n\006faults\030\005 \003(\tR\006f" +
+      "aults\022.\n\023waiting_for_restart\030\006 \003(\tR\021wait" +
+      "ingForRestart\"\346\007\n\013CallMetrics\022\032\n\010request" +
+      "s\030\001 \001(\004R\010requests\022\034\n\tsuccesses\030\002 \001(\004R\tsu" +
+      "ccesses\022\026\n\006errors\030\003 \001(\004R\006errors\022$\n\rcance" +
+      "llations\030\004 \001(\004R\rcancellations\022T\n\020errors_" +
+      "by_reason\030\005 \003(\0132*.sluice.v1.CallMetrics." +
+      "ErrorsByReasonEntryR\016errorsByReason\022&\n\014s" +
+      "uccess_rate\030\006 \001(\001H\000R\013successRate\210\001\001\022&\n\005u" +
+      "sage\030\007 \001(\0132\020.sluice.v1.UsageR\005usage\022#\n\004c" +
+      "ost\030\010 \001(\0132\017.sluice.v1.CostR\004cost\0223\n\007late" +
+      "ncy\030\t \001(\0132\031.sluice.v1.LatencySummaryR\007la" +
+      "tency\022J\n\024time_to_first_output\030\n \001(\0132\031.sl" +
+      "uice.v1.LatencySummaryR\021timeToFirstOutpu" +
+      "t\022B\n\017first_call_time\030\013 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\rfirstCallTime\022@\n\016last_ca" +
+      "ll_time\030\014 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\014lastCallTime\022F\n\021last_success_time\030\r \001" +
+      "(\0132\032.google.protobuf.TimestampR\017lastSucc" +
+      "essTime\022B\n\017last_error_time\030\016 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\rlastErrorTime\022*\n\021l" +
+      "ast_error_reason\030\017 \001(\tR\017lastErrorReason\022" +
+      "*\n\021requests_per_hour\030\020 \001(\001R\017requestsPerH" +
+      "our\022.\n\006recent\030\021 \003(\0132\026.sluice.v1.RecentCa" +
+      "llsR\006recent\022%\n\016unpriced_calls\030\022 \001(\004R\runp" +
+      "ricedCalls\032A\n\023ErrorsByReasonEntry\022\020\n\003key" +
+      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\004R\005value:\0028\001B\017\n" +
+      "\r_success_rate\"\262\005\n\013RecentCalls\0221\n\006window" +
+      "\030\001 \001(\0132\031.google.protobuf.DurationR\006windo" +
+      "w\022\034\n\tsuccesses\030\002 \001(\004R\tsuccesses\022\026\n\006error" +
+      "s\030\003 \001(\004R\006errors\022$\n\rcancellations\030\004 \001(\004R\r" +
+      "cancellations\022T\n\020errors_by_reason\030\005 \003(\0132" +
+      "*.sluice.v1.RecentCalls.ErrorsByReasonEn" +
+      "tryR\016errorsByReason\022\"\n\nerror_rate\030\006 \001(\001H" +
+      "\000R\terrorRate\210\001\001\022(\n\020calls_per_second\030\007 \001(" +
+      "\001R\016callsPerSecond\0225\n\027input_tokens_per_se" +
+      "cond\030\010 \001(\001R\024inputTokensPerSecond\0227\n\030outp" +
+      "ut_tokens_per_second\030\t \001(\001R\025outputTokens" +
+      "PerSecond\022\033\n\tusd_nanos\030\n \001(\003R\010usdNanos\022<" +
+      "\n\014mean_latency\030\013 \001(\0132\031.google.protobuf.D" +
+      "urationR\013meanLatency\022S\n\031mean_time_to_fir" +
+      "st_output\030\014 \001(\0132\031.google.protobuf.Durati" +
+      "onR\025meanTimeToFirstOutput\032A\n\023ErrorsByRea" +
+      "sonEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
+      "\004R\005value:\0028\001B\r\n\013_error_rate\"\266\002\n\016LatencyS" +
+      "ummary\022\024\n\005count\030\001 \001(\004R\005count\022-\n\004mean\030\002 \001" +
+      "(\0132\031.google.protobuf.DurationR\004mean\022+\n\003p" +
+      "50\030\003 \001(\0132\031.google.protobuf.DurationR\003p50" +
+      "\022+\n\003p90\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\003p90\022+\n\003p95\030\005 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\003p95\022+\n\003p99\030\006 \001(\0132\031.google.protobu" +
+      "f.DurationR\003p99\022+\n\003max\030\007 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\003max\"\242\002\n\017ProviderMetrics" +
+      "\022\032\n\010provider\030\001 \001(\tR\010provider\022,\n\005calls\030\002 " +
+      "\001(\0132\026.sluice.v1.CallMetricsR\005calls\022.\n\006he" +
+      "alth\030\003 \001(\0162\026.sluice.v1.HealthStateR\006heal" +
+      "th\022%\n\016health_message\030\004 \001(\tR\rhealthMessag" +
+      "e\022;\n\013health_time\030\005 \001(\0132\032.google.protobuf" +
+      ".TimestampR\nhealthTime\0221\n\007circuit\030\006 \001(\0162" +
+      "\027.sluice.v1.CircuitStateR\007circuit\"\274\003\n\021Cr" +
+      "edentialMetrics\022\032\n\010provider\030\001 \001(\tR\010provi" +
+      "der\022\036\n\ncredential\030\002 \001(\tR\ncredential\022,\n\005c" +
       "alls\030\003 \001(\0132\026.sluice.v1.CallMetricsR\005call" +
-      "s*|\n\013HealthState\022\034\n\030HEALTH_STATE_UNSPECI" +
-      "FIED\020\000\022\030\n\024HEALTH_STATE_HEALTHY\020\001\022\031\n\025HEAL" +
-      "TH_STATE_DEGRADED\020\002\022\032\n\026HEALTH_STATE_UNHE" +
-      "ALTHY\020\003*|\n\014CircuitState\022\035\n\031CIRCUIT_STATE" +
-      "_UNSPECIFIED\020\000\022\030\n\024CIRCUIT_STATE_CLOSED\020\001" +
-      "\022\026\n\022CIRCUIT_STATE_OPEN\020\002\022\033\n\027CIRCUIT_STAT" +
-      "E_HALF_OPEN\020\003Bb\n\rdev.sluice.v1B\014MetricsP" +
-      "rotoP\001\242\002\003SXX\252\002\tSluice.V1\312\002\tSluice\\V1\342\002\025S" +
-      "luice\\V1\\GPBMetadata\352\002\nSluice::V1b\006proto" +
-      "3"
+      "s\022.\n\006health\030\004 \001(\0162\026.sluice.v1.HealthStat" +
+      "eR\006health\022?\n\rbackoff_until\030\005 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\014backoffUntil\022\034\n\tre" +
+      "freshes\030\006 \001(\004R\trefreshes\022)\n\020refresh_fail" +
+      "ures\030\007 \001(\004R\017refreshFailures\022F\n\021last_refr" +
+      "esh_time\030\010 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\017lastRefreshTime\022;\n\013expire_time\030\t \001(\013" +
+      "2\032.google.protobuf.TimestampR\nexpireTime" +
+      "\"n\n\014ModelMetrics\022\032\n\010provider\030\001 \001(\tR\010prov" +
+      "ider\022\024\n\005model\030\002 \001(\tR\005model\022,\n\005calls\030\003 \001(" +
+      "\0132\026.sluice.v1.CallMetricsR\005calls\"U\n\rCall" +
+      "erMetrics\022\026\n\006caller\030\001 \001(\tR\006caller\022,\n\005cal" +
+      "ls\030\002 \001(\0132\026.sluice.v1.CallMetricsR\005calls\"" +
+      "d\n\014LabelMetrics\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005val" +
+      "ue\030\002 \001(\tR\005value\022,\n\005calls\030\003 \001(\0132\026.sluice." +
+      "v1.CallMetricsR\005calls*|\n\013HealthState\022\034\n\030" +
+      "HEALTH_STATE_UNSPECIFIED\020\000\022\030\n\024HEALTH_STA" +
+      "TE_HEALTHY\020\001\022\031\n\025HEALTH_STATE_DEGRADED\020\002\022" +
+      "\032\n\026HEALTH_STATE_UNHEALTHY\020\003*|\n\014CircuitSt" +
+      "ate\022\035\n\031CIRCUIT_STATE_UNSPECIFIED\020\000\022\030\n\024CI" +
+      "RCUIT_STATE_CLOSED\020\001\022\026\n\022CIRCUIT_STATE_OP" +
+      "EN\020\002\022\033\n\027CIRCUIT_STATE_HALF_OPEN\020\003Bb\n\rdev" +
+      ".sluice.v1B\014MetricsProtoP\001\242\002\003SXX\252\002\tSluic" +
+      "e.V1\312\002\tSluice\\V1\342\002\025Sluice\\V1\\GPBMetadata" +
+      "\352\002\nSluice::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -207,9 +220,15 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
     internal_static_sluice_v1_ServerMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_ServerMetrics_descriptor,
-        new java.lang.String[] { "Version", "Instance", "StartTime", "SnapshotTime", "ActiveStreams", "QueuedCalls", "ResidentBytes", "Calls", "GatewayOverhead", "CallsWithoutPlace", "EventLoopBusyRatio", "EventLoopLag", });
-    internal_static_sluice_v1_CallMetrics_descriptor =
+        new java.lang.String[] { "Version", "Instance", "StartTime", "SnapshotTime", "ActiveStreams", "QueuedCalls", "ResidentBytes", "Calls", "GatewayOverhead", "CallsWithoutPlace", "EventLoopBusyRatio", "EventLoopLag", "Configuration", });
+    internal_static_sluice_v1_ConfigurationStatus_descriptor =
       getDescriptor().getMessageType(1);
+    internal_static_sluice_v1_ConfigurationStatus_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_sluice_v1_ConfigurationStatus_descriptor,
+        new java.lang.String[] { "Generation", "LoadTime", "Digest", "ReloadTime", "Faults", "WaitingForRestart", });
+    internal_static_sluice_v1_CallMetrics_descriptor =
+      getDescriptor().getMessageType(2);
     internal_static_sluice_v1_CallMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_CallMetrics_descriptor,
@@ -221,7 +240,7 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
         internal_static_sluice_v1_CallMetrics_ErrorsByReasonEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_sluice_v1_RecentCalls_descriptor =
-      getDescriptor().getMessageType(2);
+      getDescriptor().getMessageType(3);
     internal_static_sluice_v1_RecentCalls_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_RecentCalls_descriptor,
@@ -233,37 +252,37 @@ public final class MetricsProto extends com.google.protobuf.GeneratedFile {
         internal_static_sluice_v1_RecentCalls_ErrorsByReasonEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_sluice_v1_LatencySummary_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(4);
     internal_static_sluice_v1_LatencySummary_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_LatencySummary_descriptor,
         new java.lang.String[] { "Count", "Mean", "P50", "P90", "P95", "P99", "Max", });
     internal_static_sluice_v1_ProviderMetrics_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_sluice_v1_ProviderMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_ProviderMetrics_descriptor,
         new java.lang.String[] { "Provider", "Calls", "Health", "HealthMessage", "HealthTime", "Circuit", });
     internal_static_sluice_v1_CredentialMetrics_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_sluice_v1_CredentialMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_CredentialMetrics_descriptor,
         new java.lang.String[] { "Provider", "Credential", "Calls", "Health", "BackoffUntil", "Refreshes", "RefreshFailures", "LastRefreshTime", "ExpireTime", });
     internal_static_sluice_v1_ModelMetrics_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_sluice_v1_ModelMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_ModelMetrics_descriptor,
         new java.lang.String[] { "Provider", "Model", "Calls", });
     internal_static_sluice_v1_CallerMetrics_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_sluice_v1_CallerMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_CallerMetrics_descriptor,
         new java.lang.String[] { "Caller", "Calls", });
     internal_static_sluice_v1_LabelMetrics_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(9);
     internal_static_sluice_v1_LabelMetrics_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_sluice_v1_LabelMetrics_descriptor,

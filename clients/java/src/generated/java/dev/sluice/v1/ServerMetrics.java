@@ -414,6 +414,44 @@ private static final long serialVersionUID = 0L;
     return eventLoopLag_ == null ? com.google.protobuf.Duration.getDefaultInstance() : eventLoopLag_;
   }
 
+  public static final int CONFIGURATION_FIELD_NUMBER = 13;
+  private dev.sluice.v1.ConfigurationStatus configuration_;
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   * @return Whether the configuration field is set.
+   */
+  @java.lang.Override
+  public boolean hasConfiguration() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   * @return The configuration.
+   */
+  @java.lang.Override
+  public dev.sluice.v1.ConfigurationStatus getConfiguration() {
+    return configuration_ == null ? dev.sluice.v1.ConfigurationStatus.getDefaultInstance() : configuration_;
+  }
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   */
+  @java.lang.Override
+  public dev.sluice.v1.ConfigurationStatusOrBuilder getConfigurationOrBuilder() {
+    return configuration_ == null ? dev.sluice.v1.ConfigurationStatus.getDefaultInstance() : configuration_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -464,6 +502,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000010) != 0)) {
       output.writeMessage(12, getEventLoopLag());
     }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeMessage(13, getConfiguration());
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -513,6 +554,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000010) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(12, getEventLoopLag());
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(13, getConfiguration());
     }
     return size;
   }
@@ -578,6 +623,11 @@ private static final long serialVersionUID = 0L;
       if (!getEventLoopLag()
           .equals(other.getEventLoopLag())) return false;
     }
+    if (hasConfiguration() != other.hasConfiguration()) return false;
+    if (hasConfiguration()) {
+      if (!getConfiguration()
+          .equals(other.getConfiguration())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -627,6 +677,10 @@ private static final long serialVersionUID = 0L;
     if (hasEventLoopLag()) {
       hash = (37 * hash) + EVENT_LOOP_LAG_FIELD_NUMBER;
       hash = (53 * hash) + getEventLoopLag().hashCode();
+    }
+    if (hasConfiguration()) {
+      hash = (37 * hash) + CONFIGURATION_FIELD_NUMBER;
+      hash = (53 * hash) + getConfiguration().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -767,6 +821,7 @@ private static final long serialVersionUID = 0L;
         internalGetCallsFieldBuilder();
         internalGetGatewayOverheadFieldBuilder();
         internalGetEventLoopLagFieldBuilder();
+        internalGetConfigurationFieldBuilder();
       }
     }
     @java.lang.Override
@@ -804,6 +859,11 @@ private static final long serialVersionUID = 0L;
       if (eventLoopLagBuilder_ != null) {
         eventLoopLagBuilder_.dispose();
         eventLoopLagBuilder_ = null;
+      }
+      configuration_ = null;
+      if (configurationBuilder_ != null) {
+        configurationBuilder_.dispose();
+        configurationBuilder_ = null;
       }
       return this;
     }
@@ -890,6 +950,12 @@ private static final long serialVersionUID = 0L;
             : eventLoopLagBuilder_.build();
         to_bitField0_ |= 0x00000010;
       }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.configuration_ = configurationBuilder_ == null
+            ? configuration_
+            : configurationBuilder_.build();
+        to_bitField0_ |= 0x00000020;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -944,6 +1010,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasEventLoopLag()) {
         mergeEventLoopLag(other.getEventLoopLag());
+      }
+      if (other.hasConfiguration()) {
+        mergeConfiguration(other.getConfiguration());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1041,6 +1110,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000800;
               break;
             } // case 98
+            case 106: {
+              input.readMessage(
+                  internalGetConfigurationFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 106
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2245,6 +2321,163 @@ private static final long serialVersionUID = 0L;
         eventLoopLag_ = null;
       }
       return eventLoopLagBuilder_;
+    }
+
+    private dev.sluice.v1.ConfigurationStatus configuration_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.sluice.v1.ConfigurationStatus, dev.sluice.v1.ConfigurationStatus.Builder, dev.sluice.v1.ConfigurationStatusOrBuilder> configurationBuilder_;
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     * @return Whether the configuration field is set.
+     */
+    public boolean hasConfiguration() {
+      return ((bitField0_ & 0x00001000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     * @return The configuration.
+     */
+    public dev.sluice.v1.ConfigurationStatus getConfiguration() {
+      if (configurationBuilder_ == null) {
+        return configuration_ == null ? dev.sluice.v1.ConfigurationStatus.getDefaultInstance() : configuration_;
+      } else {
+        return configurationBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public Builder setConfiguration(dev.sluice.v1.ConfigurationStatus value) {
+      if (configurationBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        configuration_ = value;
+      } else {
+        configurationBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public Builder setConfiguration(
+        dev.sluice.v1.ConfigurationStatus.Builder builderForValue) {
+      if (configurationBuilder_ == null) {
+        configuration_ = builderForValue.build();
+      } else {
+        configurationBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public Builder mergeConfiguration(dev.sluice.v1.ConfigurationStatus value) {
+      if (configurationBuilder_ == null) {
+        if (((bitField0_ & 0x00001000) != 0) &&
+          configuration_ != null &&
+          configuration_ != dev.sluice.v1.ConfigurationStatus.getDefaultInstance()) {
+          getConfigurationBuilder().mergeFrom(value);
+        } else {
+          configuration_ = value;
+        }
+      } else {
+        configurationBuilder_.mergeFrom(value);
+      }
+      if (configuration_ != null) {
+        bitField0_ |= 0x00001000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public Builder clearConfiguration() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      configuration_ = null;
+      if (configurationBuilder_ != null) {
+        configurationBuilder_.dispose();
+        configurationBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public dev.sluice.v1.ConfigurationStatus.Builder getConfigurationBuilder() {
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return internalGetConfigurationFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    public dev.sluice.v1.ConfigurationStatusOrBuilder getConfigurationOrBuilder() {
+      if (configurationBuilder_ != null) {
+        return configurationBuilder_.getMessageOrBuilder();
+      } else {
+        return configuration_ == null ?
+            dev.sluice.v1.ConfigurationStatus.getDefaultInstance() : configuration_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The configuration that the replica goes by.
+     * </pre>
+     *
+     * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.sluice.v1.ConfigurationStatus, dev.sluice.v1.ConfigurationStatus.Builder, dev.sluice.v1.ConfigurationStatusOrBuilder> 
+        internalGetConfigurationFieldBuilder() {
+      if (configurationBuilder_ == null) {
+        configurationBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.sluice.v1.ConfigurationStatus, dev.sluice.v1.ConfigurationStatus.Builder, dev.sluice.v1.ConfigurationStatusOrBuilder>(
+                getConfiguration(),
+                getParentForChildren(),
+                isClean());
+        configuration_ = null;
+      }
+      return configurationBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:sluice.v1.ServerMetrics)

@@ -234,4 +234,31 @@ public interface ServerMetricsOrBuilder extends
    * <code>.google.protobuf.Duration event_loop_lag = 12 [json_name = "eventLoopLag"];</code>
    */
   com.google.protobuf.DurationOrBuilder getEventLoopLagOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   * @return Whether the configuration field is set.
+   */
+  boolean hasConfiguration();
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   * @return The configuration.
+   */
+  dev.sluice.v1.ConfigurationStatus getConfiguration();
+  /**
+   * <pre>
+   * Output only. The configuration that the replica goes by.
+   * </pre>
+   *
+   * <code>.sluice.v1.ConfigurationStatus configuration = 13 [json_name = "configuration"];</code>
+   */
+  dev.sluice.v1.ConfigurationStatusOrBuilder getConfigurationOrBuilder();
 }
