@@ -23,7 +23,7 @@ from sluice_server.app import asking, catalog, figures, turns, upstreams
 from sluice_server.app.embedded import LOCAL, Embedded
 from sluice_server.app.sharing import Sharing, open_state
 from sluice_server.catalog.nearest import nearest
-from sluice_server.config import otel, settings
+from sluice_server.config import otel, proxies, settings
 from sluice_server.edge.callers import Callers
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
@@ -119,7 +119,7 @@ class App:
 
     async def _start(self) -> None:
         configured, stack = self._settings, self._stack
-        for secret in redaction.in_settings(configured):
+        for secret in (*redaction.in_settings(configured), *proxies.secrets_in()):
             redaction.SECRETS.remember(secret)
         ignored = otel.not_understood(os.environ)
         if ignored:
@@ -255,7 +255,9 @@ class App:
         url, post = configured.alerts.url, None
         if url is not None:
             webhook = Webhook(
-                url.get_secret_value(), connect_seconds=configured.alerts.timeout_seconds
+                url.get_secret_value(),
+                connect_seconds=configured.alerts.timeout_seconds,
+                ca_file=configured.alerts.ca_file,
             )
             self._stack.push_async_callback(webhook.aclose)
             post = webhook.post

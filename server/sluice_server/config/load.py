@@ -72,17 +72,19 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
         document.seal()
         return document
     document = read(raw, environ)
-    for location in (*checks.PATHS, *checks.PLACES, *_credential_paths(document)):
+    for location in (*checks.PATHS, *checks.PLACES, *_provider_paths(document)):
         holder, key = shape.value_at(document.data, location[:-1]), location[-1]
         if isinstance(holder, dict) and isinstance(holder.get(key), str) and holder[key]:
             holder[key] = str(path.parent.absolute() / holder[key])
     return document
 
 
-def _credential_paths(document: Document) -> Iterator[Location]:
-    """Yield the places in this document where a credential may name a file."""
+def _provider_paths(document: Document) -> Iterator[Location]:
+    """Yield the places in this document where a provider or a credential may name a file."""
     providers = document.data.get("providers")
     for name in providers if isinstance(providers, dict) else ():
+        for file in checks.PROVIDER_FILES:
+            yield ("providers", name, file)
         place = ("providers", name, "credentials")
         entries = shape.value_at(document.data, place)
         for i in range(len(entries)) if isinstance(entries, list) else ():
