@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from tests.support.configuration import Config, write
+from tests.support.secrecy import SECRECY
 
 START_SECONDS = 20.0
 """Longest wait for "server.started"; a cold start on a busy machine takes a few."""
@@ -114,6 +115,7 @@ class ServerProcess:
             self._log_grew.notify_all()
 
     def _keep(self, text: str) -> None:
+        SECRECY.tell("log of a process", text)
         try:
             line = json.loads(text)
         except ValueError:
@@ -129,6 +131,8 @@ async def server_process(
     config: Config, *, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
     """Run the server with these settings until the block ends; killed when it does not stop."""
+    SECRECY.keep_all_of(config)
+    SECRECY.keep_variables(environment or {})
     with tempfile.TemporaryDirectory() as folder:
         path = write(config, Path(folder))
         process = await asyncio.create_subprocess_exec(

@@ -73,7 +73,8 @@ def test_this_machine_is_never_behind_a_proxy(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["socks5://proxy:1080", "https://proxy:1", "http://", "http://p:notaport", "ftp://x"]
+    "value",
+    ["socks5://proxy:1080", "https://proxy:1", "http://:3128", "http://p:notaport", "ftp://x"],
 )
 def test_what_cannot_be_used_is_not_passed_by(value: str) -> None:
     """An address that is not understood is a fault, and no reason to go without."""
