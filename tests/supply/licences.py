@@ -47,15 +47,16 @@ def licence(name: str) -> str:
     if name in _READ:
         return _READ[name]
     about = metadata.metadata(name)
-    if expression := about.get("License-Expression"):
-        return expression
+    if "License-Expression" in about:
+        return str(about["License-Expression"])
     classifiers = about.get_all("Classifier") or []
     spoken = [
-        about.get("License") or "",
+        str(about["License"]) if "License" in about else "",
         *(word.rpartition(" :: ")[2] for word in classifiers if word.startswith("License ::")),
     ]
     for words in spoken:
-        if (meant := _SPOKEN.get(words, words)) in ALLOWED:
+        meant: str = _SPOKEN.get(words, words)
+        if meant in ALLOWED:
             return meant
     raise UnknownLicenceError(f"What is the licence of {name}? Its metadata says {spoken}.")
 
