@@ -8,12 +8,14 @@ import pytest
 
 from sluice.v1 import content_pb2
 from sluice.v1.gateway_service_pb2 import GetMetricsRequest
-from tests.support.client import collect_failure, request
+from tests.support.channels import total
+from tests.support.client import GenerateRequest, collect_failure, failure_of, request
 from tests.support.configuration import PROVIDER, configuration
 from tests.support.replies import json_body
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
+BROKEN = b"\xff" * 8
 DIALECTS = ("openai-compatible", "openai", "anthropic", "gemini", "mistral", "ollama")
 
 
@@ -44,6 +46,61 @@ async def test_media_is_never_fetched(
     assert got.reason in {"PROVIDER_UNAVAILABLE", "UNSUPPORTED_FEATURE"}
     with pytest.raises(BlockingIOError):
         trap.accept()
+
+
+def nested(depth: int) -> bytes:
+    """Return a request with provider options that are nested so deep, as no library writes it."""
+    struct = b""
+    for _ in range(depth):
+        struct = _field(1, _field(1, b"a") + _field(2, _field(5, struct)))
+    number = GenerateRequest.DESCRIPTOR.fields_by_name["provider_options"].number
+    options = _field(number, _field(1, b"up") + _field(2, struct))
+    return request().SerializeToString() + options
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    rest = value >> 7
+    return bytes([value & 127 | 128]) + _varint(rest) if rest else bytes([value])
+
+
+@pytest.mark.parametrize(
+    ("method", "sent"),
+    [
+        *((method, BROKEN) for method in ("Generate", "ListModels", "GetRateLimits", "GetMetrics")),
+        ("Generate", nested(40)),
+        ("Generate", nested(3_000)),
+    ],
+    ids=["Generate", "ListModels", "GetRateLimits", "GetMetrics", "deep", "bottomless"],
+)
+async def test_requests_that_cannot_be_read(
+    server: RunningServer, upstream: Upstream, method: str, sent: bytes
+) -> None:
+    """Bytes that are no request are the caller's fault, by name and in the figures; no crash."""
+    path = f"/sluice.v1.GatewayService/{method}"
+    call = server.channel.unary_stream(path)(sent)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    got = failure_of(caught.value)
+    assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert "100 messages deep" in got.violations["request"]
+    assert upstream.requests == []
+    # It is counted like every other call.
+    samples = await server.scrape()
+    assert total(samples, "sluice_rpcs_total", method=method, code="INVALID_ARGUMENT") == 1
+
+
+async def test_whoever_calls_is_asked_first(upstream: Upstream) -> None:
+    """A stranger's broken request is a stranger's."""
+    callers = [{"name": "one", "token": "token-of-a-caller-0123456789"}]
+    async with running(configuration(upstream, callers=callers)) as server:
+        call = server.channel.unary_stream("/sluice.v1.GatewayService/Generate")(BROKEN)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_metadata_is_bounded(server: RunningServer) -> None:

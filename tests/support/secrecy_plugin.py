@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
-from sluice_server.edge import rpc
+from sluice_server.edge import rpc, status
 from sluice_server.telemetry.logs import LineWriter
 from sluice_server.telemetry.redaction import SECRETS, Secrets
 from tests.support.secrecy import Leak, Secrecy
@@ -34,7 +34,7 @@ class SecrecyPlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what was printed and logged."""
         for name, content in report.sections:
-            if name.endswith(report.when or ""):
+            if name.endswith(report.when):
                 self.secrecy.tell(name, content)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -83,21 +83,22 @@ def _watch_lines(secrecy: Secrecy) -> None:
 
 
 def _watch_statuses(secrecy: Secrecy) -> None:
-    refusal = rpc.refusal
+    refusal = status.refusal
 
     @functools.wraps(refusal)
     def watched(*args: Any, **options: Any) -> Any:
-        status = refusal(*args, **options)
-        secrecy.tell("status", status.message)
-        for name, value in status.trailers:
+        told = refusal(*args, **options)
+        secrecy.tell("status", told.message)
+        for name, value in told.trailers:
             secrecy.tell(f"trailer {name}", value)
-        return status
+        return told
 
-    rpc.refusal = watched
+    # Where it is called: that module has it by name.
+    vars(rpc)["refusal"] = watched
 
 
 def _watch_answers(secrecy: Secrecy) -> None:
-    run = rpc.RpcRunner.run
+    run: Any = rpc.RpcRunner.run
 
     @functools.wraps(run)
     async def watched(self: rpc.RpcRunner, method: str, *args: Any) -> Any:
@@ -106,4 +107,5 @@ def _watch_answers(secrecy: Secrecy) -> None:
             secrecy.tell(f"answer of {method}", answer.SerializeToString())
         return answer
 
-    rpc.RpcRunner.run = watched  # type: ignore[method-assign]
+    runner: Any = rpc.RpcRunner
+    runner.run = watched

@@ -31,6 +31,12 @@ from sluice_server.limits.snapshot import RateLimits
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.tracing import Tracing
 
+UNREADABLE = (
+    "Send a message of the method's type, nested at most 100 messages deep; each level of a "
+    "google.protobuf.Struct is three."
+)
+"""Told where a request cannot be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
@@ -149,6 +155,14 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             return await self._rooms.snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
+
+    async def refuse_unreadable(self, method: str, context: Context) -> None:
+        """End an RPC whose request is no message of its type."""
+
+        async def handle(_rpc: Rpc) -> None:
+            _refuse([FieldViolation("request", UNREADABLE)])
+
+        await self._runner.run(method, context, handle)
 
 
 def _refuse(violations: list[FieldViolation]) -> None:
