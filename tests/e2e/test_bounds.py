@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -58,6 +59,12 @@ def nested(depth: int) -> bytes:
     return request().SerializeToString() + options
 
 
+def raw(server: RunningServer, path: str, sent: bytes) -> Any:
+    """Call a method with bytes of our own."""
+    method: Any = server.channel.unary_stream(path)
+    return method(sent)
+
+
 def _field(number: int, content: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
@@ -81,7 +88,7 @@ async def test_requests_that_cannot_be_read(
 ) -> None:
     """Bytes that are no request are the caller's fault, by name and in the figures; no crash."""
     path = f"/sluice.v1.GatewayService/{method}"
-    call = server.channel.unary_stream(path)(sent)
+    call = raw(server, path, sent)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
     got = failure_of(caught.value)
@@ -97,7 +104,7 @@ async def test_whoever_calls_is_asked_first(upstream: Upstream) -> None:
     """A stranger's broken request is a stranger's."""
     callers = [{"name": "one", "token": "token-of-a-caller-0123456789"}]
     async with running(configuration(upstream, callers=callers)) as server:
-        call = server.channel.unary_stream("/sluice.v1.GatewayService/Generate")(BROKEN)
+        call = raw(server, "/sluice.v1.GatewayService/Generate", BROKEN)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -41,7 +41,7 @@ class Registrar:
         """Register handlers that take whatever comes."""
         taking = {method: self._taking(method, handler) for method, handler in handlers.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, taking),))
-        self._server.add_registered_method_handlers(name, taking)  # type: ignore[attr-defined]
+        self._server.add_registered_method_handlers(name, taking)
 
     def add_generic_rpc_handlers(self, _handlers: object) -> None:
         """Leave it to the other one, which is told the same by name."""
