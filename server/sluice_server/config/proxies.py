@@ -3,16 +3,16 @@
 One rule for everything that calls out over HTTP, decided once for each destination instead of for
 each request: asking aiohttp costs every call a trip to a thread, and makes it read `~/.netrc`,
 whose passwords are nobody's here. This machine is never reached by way of a proxy.
+
+Plain data without the machinery of settings, since a courier imports it and must start quickly.
 """
 
 import base64
 import ipaddress
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
-
-from pydantic import SecretStr
 
 from sluice_server.config import addresses
 
@@ -31,8 +31,8 @@ class Proxy:
 
     url: str
     """Its address, without user and password."""
-    authorization: SecretStr | None = None
-    """Value of `proxy-authorization`; None when it wants none."""
+    authorization: str | None = field(default=None, repr=False)
+    """Secret. Value of `proxy-authorization`; None when it wants none."""
 
 
 def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None:
@@ -52,7 +52,7 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None
     return None
 
 
-def secrets_in(environ: Mapping[str, str] = os.environ) -> Iterator[SecretStr]:
+def secrets_in(environ: Mapping[str, str] = os.environ) -> Iterator[str]:
     """Yield the passwords of proxies, and what is sent for them."""
     for variable in _VARIABLES:
         try:
@@ -61,9 +61,9 @@ def secrets_in(environ: Mapping[str, str] = os.environ) -> Iterator[SecretStr]:
         except ValueError:
             continue
         if password:
-            yield SecretStr(unquote(password))
+            yield unquote(password)
         if proxy.authorization is not None:
-            yield SecretStr(proxy.authorization.get_secret_value().removeprefix("Basic "))
+            yield proxy.authorization.removeprefix("Basic ")
 
 
 def _value(variable: str, environ: Mapping[str, str]) -> str:
@@ -88,11 +88,11 @@ def _proxy(value: str, variable: str) -> Proxy:
     return Proxy(f"http://{place}:{port or 80}", _basic(parts.username, parts.password))
 
 
-def _basic(user: str | None, password: str | None) -> SecretStr | None:
+def _basic(user: str | None, password: str | None) -> str | None:
     if user is None:
         return None
     pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return SecretStr(f"Basic {base64.b64encode(pair).decode()}")
+    return f"Basic {base64.b64encode(pair).decode()}"
 
 
 def _bypassed(host: str, port: int | None, excepted: str) -> bool:

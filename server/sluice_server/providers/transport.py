@@ -182,8 +182,7 @@ class HttpClient:
         self._for_proxy: list[tuple[str, str]] = []
         if proxy is not None and proxy.authorization and address.startswith("http:"):
             # Where there is a tunnel, the library tells the proxy when it asks for it.
-            secret = proxy.authorization.get_secret_value()
-            self._for_proxy.append(("proxy-authorization", secret))
+            self._for_proxy.append(("proxy-authorization", proxy.authorization))
         self._transport = AiohttpTransport(
             verify=_trust(
                 os.environ.get("SSL_CERT_FILE"),
@@ -258,7 +257,7 @@ def _trust(_file: str | None, _folder: str | None, own: str | None) -> ssl.SSLCo
 def _as_httpx(proxy: proxies.Proxy) -> httpx.Proxy:
     secret = proxy.authorization
     # As a header: aiohttp gives up every other way.
-    headers = {} if secret is None else {"proxy-authorization": secret.get_secret_value()}
+    headers = {} if secret is None else {"proxy-authorization": secret}
     return httpx.Proxy(proxy.url, headers=headers)
 
 

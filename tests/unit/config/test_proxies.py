@@ -90,8 +90,8 @@ def test_passwords_are_secrets() -> None:
     assert isinstance(proxy, Proxy)
     assert proxy.url == PROXY
     assert "never-be-seen" not in repr(proxy)
-    known = [secret.get_secret_value() for secret in secrets_in(environ)]
+    known = list(secrets_in(environ))
     assert PASSWORD in known
     assert proxy.authorization is not None
-    assert proxy.authorization.get_secret_value().removeprefix("Basic ") in known
+    assert proxy.authorization.removeprefix("Basic ") in known
     assert list(secrets_in({"HTTPS_PROXY": PROXY, "ALL_PROXY": "socks5://x:y@z"})) == []

@@ -69,7 +69,7 @@ def proxy_to(url: str) -> httpx.Proxy | None:
     if proxy is None:
         return None
     secret = proxy.authorization
-    headers = {} if secret is None else {"proxy-authorization": secret.get_secret_value()}
+    headers = {} if secret is None else {"proxy-authorization": secret}
     return httpx.Proxy(proxy.url, headers=headers)
 
 
