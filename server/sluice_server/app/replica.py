@@ -119,8 +119,10 @@ class App:
 
     async def _start(self) -> None:
         configured, stack = self._settings, self._stack
-        for secret in (*redaction.in_settings(configured), *proxies.secrets_in()):
+        for secret in redaction.in_settings(configured):
             redaction.SECRETS.remember(secret)
+        for password in proxies.secrets_in():
+            redaction.SECRETS.remember(password)
         ignored = otel.not_understood(os.environ)
         if ignored:
             _log.warning(names.VARIABLES_IGNORED, variables=ignored)
