@@ -60,7 +60,7 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 	test test-unit test-contract test-e2e faults soak bench \
 	languages clients lint-clients test-clients \
 	$(foreach task,proto build lint test,$(LANGUAGES:%=$(task)-%)) \
-	tools litellm redis chromium prometheus node pictures precommit check
+	tools litellm redis chromium prometheus node pictures audit licences sbom precommit check
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -120,6 +120,7 @@ docs: $(DEV) ## Write docs/reference from the code and the contract
 	$(BIN)/python -m sluice_server.providers.table docs/reference
 	$(BIN)/python -m sluice_server.telemetry.reference docs/reference
 	$(BIN)/python -m tests.reference docs/reference
+	$(BIN)/python -m tests.supply.licences docs/reference
 
 dashboards: $(RUNTIME) ## Write deploy/grafana/dashboards from their generator
 	$(BIN)/python -m deploy.grafana.generator
@@ -159,6 +160,7 @@ docs-check: $(DEV) ## Check that docs/reference is what the code and the contrac
 	$(BIN)/python -m sluice_server.telemetry.reference "$$copy"; \
 	$(BIN)/python -m tests.faults.page "$$copy"; \
 	$(BIN)/python -m tests.reference "$$copy"; \
+	$(BIN)/python -m tests.supply.licences "$$copy"; \
 	diff -r -u docs/reference "$$copy" || \
 		{ echo 'The reference is not what the code gives: run `make docs`, for faults.md `make faults`.' >&2; exit 1; }
 
@@ -235,6 +237,18 @@ redis: $(TOOLS)/bin/redis-server ## Get a redis-server into .tools/bin, for test
 chromium: $(TOOLS)/bin/chromium ## Get a Chromium into .tools/bin, for tests to look at the status page with
 
 prometheus: $(TOOLS)/bin/promtool ## Get prometheus and promtool into .tools/bin, for tests of rules and dashboards
+
+##@ Supply chain
+
+# Exit code 1: something is vulnerable; 2: not everything could be asked about.
+audit: $(DEV) ## Ask about known vulnerabilities of all Python packages; says what could not be asked
+	@$(BIN)/python -m tests.supply.audit requirements.lock requirements-build.lock requirements-dev.lock
+
+licences: $(DEV) ## Write docs/reference/licences.md: every package of the server, with its licence
+	$(BIN)/python -m tests.supply.licences docs/reference
+
+sbom: $(DEV) ## Write dist/sluice.cdx.json, the bill of materials of the server (CycloneDX)
+	$(BIN)/python -m tests.supply.bill dist/sluice.cdx.json
 
 ##@ Before a commit
 

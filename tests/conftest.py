@@ -1,4 +1,4 @@
-"""What holds for every test: uvloop, an environment without keys, and no task left behind.
+"""What holds for every test: uvloop, no keys around, no task left behind, no secret told.
 
 Fixtures that only some tests need live beside those tests.
 """
@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+
+from tests.support.secrecy import SECRECY
+from tests.support.secrecy_plugin import SecrecyPlugin
 
 KEPT = re.compile(
     r"CI|PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|PYTHON\w*|VIRTUAL_ENV|PYTEST_\w+|COVERAGE\w*"
@@ -28,6 +31,11 @@ settings.load_profile("sluice")
 # Tests start programs while gRPC's threads run. Under uvloop the hooks that it leaves for
 # forks crash some of them before they begin. It reads this when it is loaded.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look for secrets in what is said during the run."""
+    config.pluginmanager.register(SecrecyPlugin(SECRECY))
 
 
 def pytest_asyncio_loop_factories(

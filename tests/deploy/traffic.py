@@ -99,7 +99,7 @@ class Traffic:
             "grant": "refresh_token",
             "token_url": tokens.url,
             "client_id": CLIENT_ID,
-            "refresh_token": "refresh-0",
+            "refresh_token": "refresh-token-0-of-the-tests",
             "token_directory": str(self.folder),
         }
         kind = {"kind": "openai-compatible", "prices": PRICES}

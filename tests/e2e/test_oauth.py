@@ -47,7 +47,7 @@ def account(provider: LimitedProvider, tokens: TokenServer, folder: Path) -> Con
         "grant": "refresh_token",
         "token_url": tokens.url,
         "client_id": CLIENT_ID,
-        "refresh_token": "refresh-0",
+        "refresh_token": "refresh-token-0-of-the-tests",
         "token_directory": str(folder),
     }
     credentials = [{"name": ACCOUNT, "oauth": oauth}]
@@ -221,7 +221,7 @@ async def test_an_account_that_needs_a_login_is_left_alone(
         for _ in range(3):
             got = await collect_failure(server.stub.Generate(request()))
             assert got.reason == "PROVIDER_CREDENTIAL_REJECTED"
-            assert "refresh-0" not in got.message
+            assert "refresh-token-0-of-the-tests" not in got.message
     assert [exchange.error for exchange in tokens.exchanges] == ["invalid_grant"]
     assert not provider.arrivals
 

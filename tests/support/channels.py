@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.v1 import gateway_service_pb2_grpc
+from tests.support.secrecy import SECRECY
 
 if TYPE_CHECKING:
     from sluice.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
@@ -60,6 +61,7 @@ async def get(address: str, path: str = "/") -> tuple[int, str]:
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
+    SECRECY.tell(f"page {path}", answer)
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split(b" ", 2)[1]), body.decode()
 

@@ -13,6 +13,7 @@ from google.protobuf.message import Message as ProtoMessage
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
+from tests.support.secrecy import SECRECY
 
 GenerateRequest = gateway_service_pb2.GenerateRequest
 GenerateCall: TypeAlias = (
@@ -153,6 +154,7 @@ def failure_of(error: grpc.aio.AioRpcError, partial: Answer | None = None) -> Fa
     """Return the readable form of an error; its details must agree with its code and message."""
     pairs = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata())
     trailers = dict(list(pairs))
+    SECRECY.tell("error", f"{error.details()} {trailers}")
     status = status_pb2.Status()
     packed = trailers.get("grpc-status-details-bin")
     if isinstance(packed, bytes):

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from tests.support.configuration import Config, write
+from tests.support.secrecy import SECRECY
 
 START_SECONDS = 20.0
 """Longest wait for "server.started"; a cold start on a busy machine takes a few."""
@@ -116,6 +117,7 @@ class ServerProcess:
             self._log_grew.notify_all()
 
     def _keep(self, text: str) -> None:
+        SECRECY.tell("log of a process", text)
         try:
             line = json.loads(text)
         except ValueError:
@@ -137,6 +139,8 @@ async def server_process(
 
     `program` is the module to run, and its first arguments.
     """
+    SECRECY.keep_all_of(config)
+    SECRECY.keep_variables(environment or {})
     with tempfile.TemporaryDirectory() as folder:
         path = write(config, Path(folder))
         process = await asyncio.create_subprocess_exec(

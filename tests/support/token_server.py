@@ -18,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from tests.support.replies import Gate, Reply, Step, json_body
+from tests.support.secrecy import SECRECY
 from tests.support.upstream import Request, Upstream
 
 CLIENT_ID = "client-of-the-tests"
@@ -55,7 +56,7 @@ class TokenServer:
     failure: Reply | None = None
     """What is answered instead of anything else, when set."""
     exchanges: list[Exchange] = field(default_factory=list)
-    refresh_token: str = "refresh-0"
+    refresh_token: str = "refresh-token-0-of-the-tests"
     """The refresh token that is good now."""
     approved: bool = False
     """Whether the person has agreed to the device code."""
@@ -129,7 +130,8 @@ class TokenServer:
         if error:
             return json_body(400, {"error": error, "error_description": "No."})
         number = next(self._numbers)
-        access = f"access-{number}"
+        access = f"access-token-{number}-of-the-tests"
+        SECRECY.keep(access)
         self._ends[access] = asyncio.get_running_loop().time() + self.lifetime
         given: dict[str, Any] = {
             "access_token": access,
@@ -138,7 +140,7 @@ class TokenServer:
         }
         if grant == DEVICE_GRANT or (grant == "refresh_token" and self.rotates):
             self._spent.add(self.refresh_token)
-            self.refresh_token = given["refresh_token"] = f"refresh-{number}"
+            self.refresh_token = given["refresh_token"] = f"refresh-token-{number}-of-the-tests"
         reply = json_body(200, given)
         return reply if self.answer_gate is None else Reply(self.answer_gate, *reply.steps)
 

@@ -250,6 +250,14 @@ def _webhook(configured: Alerts, before: Fitting | None) -> Webhook | None:
         return None
     if before is not None:
         old = before.settings.alerts
-        if (old.url, old.timeout_seconds) == (configured.url, configured.timeout_seconds):
+        if (old.url, old.timeout_seconds, old.ca_file) == (
+            configured.url,
+            configured.timeout_seconds,
+            configured.ca_file,
+        ):
             return before.webhook
-    return Webhook(configured.url.get_secret_value(), connect_seconds=configured.timeout_seconds)
+    return Webhook(
+        configured.url.get_secret_value(),
+        connect_seconds=configured.timeout_seconds,
+        ca_file=configured.ca_file,
+    )

@@ -19,7 +19,7 @@ import structlog
 import sluice_server
 from sluice_server.app.embedded import Embedded
 from sluice_server.app.sharing import Sharing, open_state
-from sluice_server.config import otel, settings
+from sluice_server.config import otel, proxies, settings
 from sluice_server.edge.gate import Gate
 from sluice_server.edge.health import HealthPublisher
 from sluice_server.edge.metrics_snapshot import LoopLoad, MetricsSnapshot, TellConfiguration
@@ -193,6 +193,8 @@ def remember_secrets(configured: settings.Settings) -> None:
     """Keep the secrets of these settings out of every text from now on."""
     for secret in redaction.in_settings(configured):
         redaction.SECRETS.remember(secret)
+    for password in proxies.secrets_in():
+        redaction.SECRETS.remember(password)
 
 
 def _learners(

@@ -6,6 +6,7 @@ Only reading files is done here of all that touches the world; nothing is connec
 """
 
 import hashlib
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
@@ -35,8 +36,15 @@ PATHS: tuple[tuple[str, str], ...] = (
     ("tls", "key"),
     ("tls", "client_ca"),
     ("local", "model_path"),
+    ("alerts", "ca_file"),
 )
 """Settings that name a file."""
+
+PROVIDER_FILES = ("ca_file",)
+"""Settings of a provider that name a file."""
+
+AUTHORITIES = "ca_file"
+"""Wherever it stands: a file with certificates."""
 
 PLACES: tuple[tuple[str, str], ...] = (("catalog", "directory"),)
 """Settings that name a place in the file system which need not exist yet."""
@@ -45,6 +53,7 @@ CREDENTIAL_FILES: tuple[tuple[str, ...], ...] = (
     ("api_key_file",),
     ("oauth", "key_file"),
     ("oauth", "assertion_file"),
+    ("oauth", "ca_file"),
 )
 """Settings of one credential that name a file."""
 
@@ -205,6 +214,17 @@ def _readable(location: Location, path: str) -> Iterator[Finding]:
         yield location, f"cannot be read: {error.strerror}"
     except ValueError:
         yield location, "must be the path of a file"
+    else:
+        if location[-1] == AUTHORITIES:
+            yield from _authorities(location, path)
+
+
+def _authorities(location: Location, path: str) -> Iterator[Finding]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError:
+        # Also what the library says of a file without any.
+        yield location, "holds no certificates in PEM form"
 
 
 def _callers(view: _View) -> Iterator[Finding]:
@@ -335,6 +355,10 @@ def _providers(view: _View, kinds: Mapping[str, ProviderKind]) -> Iterator[Findi
                 "has the name of the embedded model; rename it or set local.enabled: false",
             )
         yield from _address(view, name)
+        for file in PROVIDER_FILES:
+            path = view.at("providers", name, file)
+            if isinstance(path, str) and ("providers", name, file) not in view.spoiled:
+                yield from _readable(("providers", name, file), path)
         yield from _repetitions(view, name)
         yield from _limited_models(view, name)
         yield from _credentials(view, name)

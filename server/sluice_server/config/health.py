@@ -8,7 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from sluice_server.config.section import Section
-from sluice_server.config.values import NOT_BOOLEAN, Wait, WebhookSecret, WebhookUrl
+from sluice_server.config.values import (
+    NOT_BOOLEAN,
+    FilePath,
+    Wait,
+    WebhookSecret,
+    WebhookUrl,
+)
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), NOT_BOOLEAN]
 
@@ -90,6 +96,10 @@ class Alerts(Section):
     insecure_http: bool = False
     """Allow an `http://` address that leaves this machine. Off: names of providers and models would
     travel in the clear."""
+
+    ca_file: FilePath | None = None
+    """Authorities, PEM, whose certificates are accepted from `url`, and no others. Absent: those
+    that the machine trusts. A relative path starts at the config file."""
 
     timeout_seconds: Wait = 10.0
     """How long one delivery may take, in seconds. It is tried up to six times within about a

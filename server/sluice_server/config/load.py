@@ -75,7 +75,7 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
     for location in (
         *checks.PATHS,
         *checks.PLACES,
-        *_credential_paths(document),
+        *_provider_paths(document),
         *_issuer_paths(document),
     ):
         holder, key = shape.value_at(document.data, location[:-1]), location[-1]
@@ -84,10 +84,12 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
     return document
 
 
-def _credential_paths(document: Document) -> Iterator[Location]:
-    """Yield the places in this document where a credential may name a file."""
+def _provider_paths(document: Document) -> Iterator[Location]:
+    """Yield the places in this document where a provider or a credential may name a file."""
     providers = document.data.get("providers")
     for name in providers if isinstance(providers, dict) else ():
+        for file in checks.PROVIDER_FILES:
+            yield ("providers", name, file)
         place = ("providers", name, "credentials")
         entries = shape.value_at(document.data, place)
         for i in range(len(entries)) if isinstance(entries, list) else ():

@@ -66,7 +66,7 @@ SecretText = Annotated[SecretStr, AfterValidator(_secret_text)]
 Command = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_no_text)]
 
 _ANYWHERE = frozenset({"grant", "scopes", "default_lifetime_seconds"})
-_ENDPOINT = frozenset({"token_url", "headers"})
+_ENDPOINT = frozenset({"token_url", "headers", "ca_file"})
 _CLIENT = _ENDPOINT | {"client_id", "client_secret", "client_auth", "body", "fields"}
 _ASSERTION = _CLIENT | {"assertion_file", "assertion_command"}
 _TAKES: Mapping[str, frozenset[str]] = {
@@ -106,6 +106,10 @@ class OAuth(BaseModel):
     token_url: TokenUrl | None = None
     """Token endpoint. https, or http on this machine. Required except for the grants of Google;
     `openrouter` has its own."""
+
+    ca_file: FilePath | None = None
+    """Authorities, PEM, whose certificates are accepted from `token_url` and `device_url`, and no
+    others. Absent: those that the machine trusts. A relative path starts at the config file."""
 
     client_id: Text | None = None
     """Id of your client at the authorization server. Use one that was registered for you: the ids

@@ -109,6 +109,12 @@ class Provider(Section):
     """Allow an `http://` address that leaves this machine. Off: keys and prompts would travel
     in the clear. Turn it on for a network you trust, such as one inside a cluster."""
 
+    ca_file: FilePath | None = None
+    """Authorities, PEM, whose certificates are accepted from this provider, and no others. For an
+    upstream with certificates of your own. Absent: those that the machine trusts, which
+    `SSL_CERT_FILE` may name. Certificates are always checked; a relative path starts at the config
+    file."""
+
     headers: Annotated[Mapping[HeaderName, HeaderValue], Field(default_factory=dict)]
     """Extra headers of every request. Values are secret. Not allowed: headers that carry a key
     (`authorization`, `proxy-authorization`, `api-key`, `x-api-key`, `x-goog-api-key`; use

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from typing import cast
 
 import grpc
 import psutil
@@ -15,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.config import addresses, settings
 from sluice_server.edge.certificate_files import CertificateFiles
+from sluice_server.edge.servicer import GatewayServicer
+from sluice_server.edge.unreadable import Registrar
 
 MESSAGE_SLACK = 1024 * 1024
 """An answer is bounded by its content; the message around it is a little larger."""
@@ -29,7 +32,7 @@ class AddressInUseError(OSError):
 
 def main_server(
     configured: settings.Server,
-    servicer: gateway_service_pb2_grpc.GatewayServiceServicer,
+    servicer: GatewayServicer,
     health: health_aio.HealthServicer,
 ) -> grpc.aio.Server:
     """Return the server for callers, not listening yet."""
@@ -62,7 +65,9 @@ def main_server(
             ("grpc.so_reuseport", 0),
         )
     )
-    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)
+    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(
+        servicer, cast("grpc.aio.Server", Registrar(server, servicer))
+    )
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     services = (
         gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name,

@@ -27,6 +27,12 @@ from sluice_server.limits.narrowed import narrowed
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.tracing import Tracing
 
+UNREADABLE = (
+    "Send a message of the method's type, nested at most 100 messages deep; each level of a "
+    "google.protobuf.Struct is three."
+)
+"""Told where a request cannot be read."""
+
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
     """The service of the contract."""
@@ -160,6 +166,14 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
             return await self._snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
+
+    async def refuse_unreadable(self, method: str, context: Context) -> None:
+        """End an RPC whose request is no message of its type."""
+
+        async def handle(_rpc: Rpc) -> None:
+            _refuse([FieldViolation("request", UNREADABLE)])
+
+        await self._runner.run(method, context, handle)
 
 
 def _refuse(violations: list[FieldViolation]) -> None:

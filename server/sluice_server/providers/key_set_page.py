@@ -35,7 +35,7 @@ class KeySetPage:
             )
         )
         # Fetches are rare: a connection that is kept would be dead when it is needed.
-        self._http = HttpClient(connect_seconds=FETCH_SECONDS, reuse=False)
+        self._http = HttpClient(url, connect_seconds=FETCH_SECONDS, reuse=False)
 
     async def fetch(self) -> bytes:
         """Return the page.

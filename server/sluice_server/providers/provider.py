@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -69,6 +70,7 @@ class Provider:
         reuse_connections: bool = True,
         kind: str = "",
         trace_context: bool = False,
+        ca_file: Path | None = None,
     ) -> None:
         """Make it.
 
@@ -83,6 +85,7 @@ class Provider:
             reuse_connections: Whether connections are kept.
             kind: By the configuration's word.
             trace_context: Whether it gets to know which trace a call belongs to.
+            ca_file: Authorities that are trusted in place of the public ones.
         """
         self.name = name
         self.kind = kind
@@ -100,7 +103,9 @@ class Provider:
         self._urls: dict[str, httpx.URL] = {}
         self._headers = [*headers.items()]
         self._prepared: dict[tuple[Dialect, str | None], httpx.Headers] = {}
-        self._http = HttpClient(connect_seconds=patience.connect, reuse=reuse_connections)
+        self._http = HttpClient(
+            base_url, connect_seconds=patience.connect, reuse=reuse_connections, ca_file=ca_file
+        )
 
     def dialect_of(self, model: str) -> Dialect:
         """Return what the provider speaks for a model."""

@@ -62,6 +62,7 @@ def build(name: str, configured: settings.Provider, timeouts: settings.Timeouts)
             if configured.reuse_connections is None
             else configured.reuse_connections
         ),
+        ca_file=configured.ca_file,
     )
 
 

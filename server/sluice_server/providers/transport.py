@@ -4,7 +4,8 @@
 directly: the client on top costs more than the rest of a call together
 (docs/decisions/0002). Redirects are not followed and bodies are not decoded
 into text; what the bytes mean is the dialect's business, and how long silence
-may last is the engine's.
+may last is the engine's. Certificates are always checked, and the way to a
+destination, direct or by a proxy, is settled once (docs/decisions/0047).
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from types import TracebackType
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from sluice_server.config import proxies
 from sluice_server.errors import (
     ProviderProtocolError,
     ProviderUnavailableError,
@@ -44,7 +47,19 @@ _SLICE_BYTES = 256 * 1024
 """Larger requests are written piece by piece: copying megabytes at once would
 hold up every other call."""
 
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_DISTRUST: Mapping[int, str] = {
+    # OpenSSL's numbers, x509_vfy.h. Its own words name hosts.
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is signed by itself alone; `ca_file` names authorities of your own",
+    19: "it is by an unknown authority; `ca_file` names authorities of your own",
+    20: "it is by an unknown authority; `ca_file` names authorities of your own",
+    21: "it is by an unknown authority; `ca_file` names authorities of your own",
+    23: "it was revoked",
+    62: "it is for another host",
+    64: "it is for another address",
+}
+"""Why a certificate is not trusted."""
 
 
 class Response:
@@ -140,12 +155,43 @@ class Response:
 
 
 class HttpClient:
-    """Connections to one provider."""
+    """Connections to one destination."""
 
-    def __init__(self, *, connect_seconds: float, reuse: bool) -> None:
+    def __init__(
+        self, address: str, *, connect_seconds: float, reuse: bool, ca_file: Path | None = None
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            address: Where everything goes: no proxy is looked for again.
+            connect_seconds: How long connecting may take.
+            reuse: Whether connections are kept for the next request.
+            ca_file: Authorities, PEM, that are trusted in place of the public ones.
+
+        Raises:
+            OSError: `ca_file` cannot be read, or holds no certificate (`ssl.SSLError`).
+        """
         self._reuse = reuse
-        trust = _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        self._transport = AiohttpTransport(verify=trust, client=self._session)
+        self._unusable: str | None = None
+        proxy: proxies.Proxy | None = None
+        try:
+            proxy = proxies.proxy_for(address)
+        except proxies.UnusableProxyError as error:
+            self._unusable = str(error)
+        self._by_proxy = proxy is not None
+        self._for_proxy: list[tuple[str, str]] = []
+        if proxy is not None and proxy.authorization and address.startswith("http:"):
+            # Where there is a tunnel, the library tells the proxy when it asks for it.
+            self._for_proxy.append(("proxy-authorization", proxy.authorization))
+        self._transport = AiohttpTransport(
+            verify=_trust(
+                os.environ.get("SSL_CERT_FILE"),
+                os.environ.get("SSL_CERT_DIR"),
+                None if ca_file is None else ca_file.read_text("ascii", "replace"),
+            ),
+            client=self._session,
+            proxy=None if proxy is None else _as_httpx(proxy),
+        )
         self._extensions = {"timeout": {"connect": connect_seconds}}
 
     def _session(self) -> aiohttp.ClientSession:
@@ -158,9 +204,8 @@ class HttpClient:
             # One caller's cookies must not travel with another's call.
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_BUFFER_BYTES,
-            trust_env=any(
-                os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES
-            ),
+            # What it would read of the environment was read, and ~/.netrc is not ours to send.
+            trust_env=False,
         )
 
     async def send(
@@ -173,11 +218,15 @@ class HttpClient:
         """Send a request and return once the response's head has arrived.
 
         Raises:
-            ProviderUnreachableError: no connection.
+            ProviderUnreachableError: no connection, or no way to the provider.
             ProviderUnavailableError: the connection was closed without an answer.
             ProviderProtocolError: the answer is not HTTP.
         """
+        if self._unusable is not None:
+            raise ProviderUnreachableError(f"The proxy cannot be used: {self._unusable}")
         content: bytes | AsyncIterator[bytes] | None = body
+        if self._for_proxy:
+            headers = httpx.Headers([*headers.multi_items(), *self._for_proxy])
         if body is not None and len(body) > _SLICE_BYTES:
             content = _sliced(body)
             headers = httpx.Headers([*headers.multi_items(), ("content-length", str(len(body)))])
@@ -187,7 +236,7 @@ class HttpClient:
         try:
             response = await self._transport.handle_async_request(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise _connection_error(error) from error
+            raise _connection_error(error, by_proxy=self._by_proxy) from error
         return Response(response)
 
     async def aclose(self) -> None:
@@ -195,13 +244,21 @@ class HttpClient:
         await self._transport.aclose()
 
 
-@functools.cache
-def _trust(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Return the authorities that are trusted: httpx's choice, which those variables change.
+@functools.lru_cache(maxsize=64)
+def _trust(_file: str | None, _folder: str | None, own: str | None) -> ssl.SSLContext:
+    """Return the authorities that are trusted: `own`, or httpx's choice, which variables change.
 
-    One for all providers: reading them takes 35 ms, in which nothing else happens.
+    One for all that trust the same: reading the public ones takes 35 ms, in which nothing else
+    happens. There is no way to trust everybody.
     """
-    return httpx.create_ssl_context()
+    return ssl.create_default_context(cadata=own) if own else httpx.create_ssl_context()
+
+
+def _as_httpx(proxy: proxies.Proxy) -> httpx.Proxy:
+    secret = proxy.authorization
+    # As a header: aiohttp gives up every other way.
+    headers = {} if secret is None else {"proxy-authorization": secret}
+    return httpx.Proxy(proxy.url, headers=headers)
 
 
 async def _sliced(body: bytes) -> AsyncIterator[bytes]:
@@ -209,15 +266,22 @@ async def _sliced(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + _SLICE_BYTES]
 
 
-def _connection_error(error: Exception) -> UpstreamError:
+def _connection_error(error: Exception, *, by_proxy: bool) -> UpstreamError:
     # The transport's own exception is often a mapped one that says less; one
     # that it does not map has a cause that says less.
     mapped = isinstance(error, httpx.HTTPError) and error.__cause__ is not None
     cause = error.__cause__ if mapped else error
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        return ProviderUnreachableError(
+            f"The proxy refused the way to the provider (HTTP {cause.status})."
+        )
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
-        return ProviderUnreachableError("The provider's name cannot be resolved.")
+        whose = "proxy" if by_proxy else "provider"
+        return ProviderUnreachableError(f"The {whose}'s name cannot be resolved.")
+    if isinstance(cause, aiohttp.ClientProxyConnectionError):
+        return ProviderUnreachableError("The proxy refused the connection.")
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
-        return ProviderUnreachableError("The provider's certificate is not trusted.")
+        return ProviderUnreachableError(_distrust(cause.certificate_error))
     if isinstance(cause, aiohttp.ClientSSLError):
         return ProviderUnreachableError("The TLS handshake with the provider failed.")
     if isinstance(cause, aiohttp.ClientConnectorError):
@@ -227,3 +291,10 @@ def _connection_error(error: Exception) -> UpstreamError:
     if isinstance(cause, aiohttp.ClientResponseError):
         return ProviderProtocolError("The provider's answer is not HTTP.")
     return ProviderUnavailableError("The provider closed the connection without an answer.")
+
+
+def _distrust(error: Exception) -> str:
+    """Tell why a certificate is not trusted, in words that name nobody."""
+    code = getattr(error, "verify_code", None)
+    why = _DISTRUST.get(code) if isinstance(code, int) else None
+    return f"The provider's certificate is not trusted{f': {why}' if why else ''}."

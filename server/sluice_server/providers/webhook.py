@@ -8,6 +8,7 @@ it is tried, is `health.alerts`' affair.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 
@@ -18,7 +19,8 @@ from sluice_server.providers.transport import HttpClient
 class Webhook:
     """One address."""
 
-    def __init__(self, url: str, *, connect_seconds: float) -> None:
+    def __init__(self, url: str, *, connect_seconds: float, ca_file: Path | None = None) -> None:
+        """Prepare; `ca_file`: authorities that are trusted in place of the public ones."""
         self._url = httpx.URL(url)
         self._headers = (
             ("user-agent", f"sluice/{sluice_server.__version__}"),
@@ -26,7 +28,7 @@ class Webhook:
             ("accept-encoding", "identity"),
         )
         # Alerts are rare: a connection that is kept would be dead when it is needed.
-        self._http = HttpClient(connect_seconds=connect_seconds, reuse=False)
+        self._http = HttpClient(url, connect_seconds=connect_seconds, reuse=False, ca_file=ca_file)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Post a body and return the response's status, whatever it is.

@@ -571,3 +571,27 @@ def test_places_are_written_as_people_write_them() -> None:
     assert written(("routes", "gpt-4.1", 0)) == 'routes["gpt-4.1"][0]'
     assert written(("a", "b\n", "c")) == 'a["b\\n"].c'
     assert not written(())
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nxx\n"])
+def test_authorities_must_be_some(faults_of: FaultsOf, tmp_path: Path, content: str) -> None:
+    """A `ca_file` without certificates is told at the start, wherever it stands."""
+    (tmp_path / "empty.pem").write_text(content, encoding="ascii")
+    faults = faults_of(
+        """
+        alerts: {url: "https://h.test/x", secret: "0123456789abcdef", ca_file: empty.pem}
+        providers:
+          up:
+            kind: openai-compatible
+            base_url: https://up.test
+            ca_file: empty.pem
+            credentials:
+              - name: a
+                oauth:
+                  {grant: client_credentials, token_url: "https://t.test", client_id: c,
+                   client_secret: s, ca_file: empty.pem}
+        """
+    )
+    told = "holds no certificates in PEM form"
+    assert len(faults) == 3
+    assert all(told in fault and "ca_file" in fault for fault in faults)

@@ -21,7 +21,7 @@ async def test_last_words_come_before_the_failure() -> None:
         # Framed by length, so that what is missing is known without another byte.
         head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"
         upstream.reply(Reply(Raw(head + WORDS), Close()))
-        client = HttpClient(connect_seconds=5, reuse=True)
+        client = HttpClient(upstream.base_url, connect_seconds=5, reuse=True)
         try:
             url = httpx.URL(f"{upstream.base_url}/chat/completions")
             response = await client.send("POST", url, httpx.Headers(), b"{}")
@@ -43,7 +43,7 @@ async def test_a_good_end_is_an_end() -> None:
     """A body that ended in good order gives its bytes and then stops."""
     async with Upstream() as upstream:
         upstream.reply(sse(Piece(WORDS)))
-        client = HttpClient(connect_seconds=5, reuse=True)
+        client = HttpClient(upstream.base_url, connect_seconds=5, reuse=True)
         try:
             url = httpx.URL(f"{upstream.base_url}/chat/completions")
             async with await client.send("POST", url, httpx.Headers(), b"{}") as response:

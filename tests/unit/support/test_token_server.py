@@ -35,12 +35,12 @@ async def refresh(server: TokenServer, token: str, *, as_json: bool = False) -> 
 async def test_a_refresh_token_is_good_once(as_json: bool) -> None:
     """The second use is refused, and ends the account with all its tokens to come."""
     async with TokenServer() as server:
-        first = await refresh(server, "refresh-0", as_json=as_json)
+        first = await refresh(server, "refresh-token-0-of-the-tests", as_json=as_json)
         second = await refresh(server, first["refresh_token"], as_json=as_json)
         assert first["access_token"] != second["access_token"]
         assert server.is_valid(second["access_token"])
         assert server.granted == 2
-        again = await refresh(server, "refresh-0", as_json=as_json)
+        again = await refresh(server, "refresh-token-0-of-the-tests", as_json=as_json)
         assert (again["status"], again["error"]) == (400, "invalid_grant")
         assert server.needs_login
         assert "error" in await refresh(server, second["refresh_token"])
@@ -51,13 +51,13 @@ async def test_what_waits_has_spent_nothing() -> None:
     """A client that leaves while its request is held keeps its refresh token."""
     async with TokenServer(gate=Gate()) as server, asyncio.timeout(10):
         assert server.gate is not None
-        asking = asyncio.create_task(refresh(server, "refresh-0"))
+        asking = asyncio.create_task(refresh(server, "refresh-token-0-of-the-tests"))
         await server.gate.reached.wait()
         asking.cancel()
         held = await server.upstream.request()
         await held.disconnected.wait()
         server.gate.open()
-        assert (await refresh(server, "refresh-0"))["status"] == 200
+        assert (await refresh(server, "refresh-token-0-of-the-tests"))["status"] == 200
         assert server.granted == 1
 
 

@@ -24,6 +24,7 @@ class Client:
     body: Literal["form", "json"] = "form"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: str | None = None
 
     @classmethod
     def of(cls, settings: OAuth) -> Client:
@@ -36,4 +37,5 @@ class Client:
             body=settings.body,
             headers={name: value.get_secret_value() for name, value in settings.headers.items()},
             fields={name: value.get_secret_value() for name, value in settings.fields.items()},
+            ca_file=None if settings.ca_file is None else str(settings.ca_file),
         )

@@ -10,13 +10,14 @@ import asyncio
 import base64
 import json
 import math
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import httpx
 
-from sluice_server.config import addresses
+from sluice_server.config import addresses, proxies
 from sluice_server.credentials.oauth.account import Issued, token_text
 from sluice_server.credentials.oauth.client import Client
 from sluice_server.credentials.oauth.faults import (
@@ -53,6 +54,35 @@ def check_address(url: str) -> None:
         raise TokenRefusedError(
             "The token endpoint's address is neither https nor on this machine."
         )
+
+
+def proxy_to(url: str) -> httpx.Proxy | None:
+    """Return the proxy on the way to an address; None where the way is direct.
+
+    Raises:
+        TokenUnavailableError: it is one that cannot be used.
+    """
+    try:
+        proxy = proxies.proxy_for(url)
+    except proxies.UnusableProxyError as error:
+        raise TokenUnavailableError(f"The proxy cannot be used: {error}") from None
+    if proxy is None:
+        return None
+    secret = proxy.authorization
+    headers = {} if secret is None else {"proxy-authorization": secret}
+    return httpx.Proxy(proxy.url, headers=headers)
+
+
+def unreached(error: httpx.HTTPError) -> str:
+    """Tell in a few words why there was no answer; the library's own may name anything."""
+    if isinstance(error, httpx.ProxyError):
+        return "cannot be reached by the proxy"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "has a certificate that is not trusted"
+        cause = cause.__cause__ or cause.__context__
+    return "cannot be reached"
 
 
 class Answer(NamedTuple):
@@ -109,8 +139,9 @@ class TokenEndpoint:
             TokenRefusedError: a redirect, or an answer without bounds.
         """
         request = self._request({**fields, **self.client.fields})
+        proxy = proxy_to(self.url)
         # Reading the machine's authorities takes 20 ms, during which nobody else would be served.
-        trusted = await asyncio.to_thread(httpx.create_ssl_context)
+        trusted = await asyncio.to_thread(self._trust)
         try:
             async with (
                 asyncio.timeout(LONGEST_EXCHANGE_SECONDS),
@@ -118,6 +149,8 @@ class TokenEndpoint:
                     timeout=TIMEOUT,
                     follow_redirects=False,
                     verify=trusted,
+                    proxy=proxy,
+                    trust_env=False,
                     limits=httpx.Limits(max_keepalive_connections=0),
                 ) as client,
             ):
@@ -128,12 +161,19 @@ class TokenEndpoint:
                     await response.aclose()
         except (httpx.TimeoutException, TimeoutError):
             raise TokenUnavailableError("The token endpoint does not answer in time.") from None
-        except httpx.HTTPError:
-            raise TokenUnavailableError("The token endpoint cannot be reached.") from None
+        except httpx.HTTPError as error:
+            raise TokenUnavailableError(f"The token endpoint {unreached(error)}.") from None
         if response.is_redirect:
             raise TokenRefusedError("The token endpoint redirects; nothing was sent elsewhere.")
         wait = lifetime(response.headers.get("retry-after"))
         return Answer(response.status_code, _object(body), wait and min(wait, _LONGEST_WAIT))
+
+    def _trust(self) -> ssl.SSLContext:
+        own = self.client.ca_file
+        try:
+            return ssl.create_default_context(cafile=own) if own else httpx.create_ssl_context()
+        except OSError:
+            raise TokenUnavailableError("The authorities in ca_file cannot be read.") from None
 
     async def tokens(self, fields: Mapping[str, str]) -> Issued:
         """Send fields and return the tokens.

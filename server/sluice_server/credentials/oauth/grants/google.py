@@ -23,6 +23,8 @@ from sluice_server.credentials.oauth.endpoint import (
     TIMEOUT,
     check_address,
     lifetime,
+    proxy_to,
+    unreached,
 )
 from sluice_server.credentials.oauth.faults import (
     TokenRefusedError,
@@ -140,7 +142,13 @@ class HttpxRequest(transport.Request):
         check_address(url)
         try:
             with (
-                httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+                httpx.Client(
+                    timeout=TIMEOUT,
+                    follow_redirects=False,
+                    verify=httpx.create_ssl_context(),
+                    proxy=proxy_to(url),
+                    trust_env=False,
+                ) as client,
                 client.stream(method, url, content=body, headers=dict(headers or {})) as response,
             ):
                 pieces, size = [], 0
@@ -149,8 +157,8 @@ class HttpxRequest(transport.Request):
                     if size > LARGEST_ANSWER_BYTES:
                         raise TokenRefusedError("Google's token endpoint answers without end.")
                     pieces.append(piece)
-        except httpx.HTTPError:
-            raise TokenUnavailableError("Google's token endpoint cannot be reached.") from None
+        except httpx.HTTPError as error:
+            raise TokenUnavailableError(f"Google's token endpoint {unreached(error)}.") from None
         if response.status_code >= 500 or response.status_code in {408, 429}:
             raise TokenUnavailableError(f"Google's token endpoint answered {response.status_code}.")
         return _Response(response, b"".join(pieces))
