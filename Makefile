@@ -23,7 +23,13 @@ DEV     := $(VENV)/.dev
 # Grafana's schema, in a program of our own; by content, as with Node's packages below.
 SCHEMA         := tests/deploy/schema
 GRAFANA_SCHEMA := grafana-schema-$(shell cat $(SCHEMA)/go.mod $(SCHEMA)/main.go 2>/dev/null | cksum | cut -d' ' -f1)
-GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA)
+# The kubelet's own prober, and Docker's own reading of Dockerfile and compose file.
+PROBER          := tests/e2e/kubelet
+KUBELET_PROBE   := kubelet-probe-$(shell cat $(PROBER)/go.mod $(PROBER)/*.go 2>/dev/null | cksum | cut -d' ' -f1)
+CONTAINER       := tests/deploy/container
+CONTAINER_CHECK := container-check-$(shell cat $(CONTAINER)/go.mod $(CONTAINER)/*.go 2>/dev/null | cksum | cut -d' ' -f1)
+GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA) \
+	$(TOOLS)/$(KUBELET_PROBE) $(TOOLS)/$(CONTAINER_CHECK)
 
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
 LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
@@ -198,13 +204,13 @@ bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)
 
 ifneq ($(shell command -v go 2>/dev/null),)
-tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe and grafana-schema into .tools/bin (needs Go)
+tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe and programs of our own for tests into .tools/bin (needs Go)
 else ifeq ($(CI),true)
 tools:
 	@echo 'Go is missing, and without it the tests would skip what they must prove.' >&2; exit 1
 else
 tools:
-	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe or grafana-schema will be skipped.' >&2
+	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe or our own programs will be skipped.' >&2
 endif
 
 ifneq ($(shell command -v npm 2>/dev/null),)
@@ -266,6 +272,18 @@ $(TOOLS)/$(GRAFANA_SCHEMA):
 	rm -f $(TOOLS)/grafana-schema-*
 	@mkdir -p $(TOOLS)/bin
 	cd $(SCHEMA) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/grafana-schema" .
+	@touch $@
+
+$(TOOLS)/$(KUBELET_PROBE):
+	rm -f $(TOOLS)/kubelet-probe-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(PROBER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/kubelet-probe" .
+	@touch $@
+
+$(TOOLS)/$(CONTAINER_CHECK):
+	rm -f $(TOOLS)/container-check-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(CONTAINER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/container-check" .
 	@touch $@
 
 # The machine's own programs, else out of Debian's packages: how is told there.
