@@ -26,8 +26,13 @@ GRAFANA_SCHEMA := grafana-schema-$(shell cat $(SCHEMA)/go.mod $(SCHEMA)/main.go 
 # Helm and what judges its output, of one module: they share most of what must be compiled.
 JUDGE       := tests/deploy/judge
 CHART_TOOLS := chart-tools-$(shell cat $(JUDGE)/go.mod $(JUDGE)/main.go 2>/dev/null | cksum | cut -d' ' -f1)
+# The kubelet's own prober, and Docker's own reading of Dockerfile and compose file.
+PROBER          := tests/e2e/kubelet
+KUBELET_PROBE   := kubelet-probe-$(shell cat $(PROBER)/go.mod $(PROBER)/*.go 2>/dev/null | cksum | cut -d' ' -f1)
+CONTAINER       := tests/deploy/container
+CONTAINER_CHECK := container-check-$(shell cat $(CONTAINER)/go.mod $(CONTAINER)/*.go 2>/dev/null | cksum | cut -d' ' -f1)
 GO_TOOLS := $(TOOLS)/grpcurl-$(GRPCURL_VERSION) $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION) $(TOOLS)/$(GRAFANA_SCHEMA) \
-	$(TOOLS)/$(CHART_TOOLS)
+	$(TOOLS)/$(CHART_TOOLS) $(TOOLS)/$(KUBELET_PROBE) $(TOOLS)/$(CONTAINER_CHECK)
 
 LITELLM_LOCK := tests/e2e/litellm/requirements.lock
 LITELLM      := litellm-$(shell sed -n 's/^litellm==\([^ ]*\).*/\1/p' $(LITELLM_LOCK) 2>/dev/null)
@@ -211,13 +216,13 @@ bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)
 
 ifneq ($(shell command -v go 2>/dev/null),)
-tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe, grafana-schema, helm and chart-judge into .tools/bin (needs Go)
+tools: $(GO_TOOLS) ## Build grpcurl, grpc-health-probe, helm and programs of our own for tests into .tools/bin (needs Go)
 else ifeq ($(CI),true)
 tools:
 	@echo 'Go is missing, and without it the tests would skip what they must prove.' >&2; exit 1
 else
 tools:
-	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe, grafana-schema or helm will be skipped.' >&2
+	@echo 'Go is missing: tests that need grpcurl, grpc-health-probe, helm or our own programs will be skipped.' >&2
 endif
 
 ifneq ($(shell command -v npm 2>/dev/null),)
@@ -299,6 +304,18 @@ $(TOOLS)/$(CHART_TOOLS):
 	@mkdir -p $(TOOLS)/bin
 	cd $(JUDGE) && CGO_ENABLED=0 go build -trimpath -gcflags 'all=-N -l' -ldflags '-s -w' \
 		-o "$(CURDIR)/$(TOOLS)/bin/" . helm.sh/helm/v4/cmd/helm
+	@touch $@
+
+$(TOOLS)/$(KUBELET_PROBE):
+	rm -f $(TOOLS)/kubelet-probe-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(PROBER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/kubelet-probe" .
+	@touch $@
+
+$(TOOLS)/$(CONTAINER_CHECK):
+	rm -f $(TOOLS)/container-check-*
+	@mkdir -p $(TOOLS)/bin
+	cd $(CONTAINER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/container-check" .
 	@touch $@
 
 # The machine's own programs, else out of Debian's packages: how is told there.
