@@ -23,7 +23,7 @@ from tests.support.openai_stream import models
 from tests.support.redis import RedisServer, redis_server
 from tests.support.redis_tap import Tap, tap
 from tests.support.server import RunningServer, running
-from tests.support.token_server import CLIENT_ID, TokenServer
+from tests.support.token_server import CLIENT_ID, FIRST_REFRESH_TOKEN, TokenServer
 
 CALLS: Final = 100
 LISTED: Final = 300
@@ -124,7 +124,7 @@ async def refresh() -> Traffic:
                 "grant": "refresh_token",
                 "token_url": tokens.url,
                 "client_id": CLIENT_ID,
-                "refresh_token": "refresh-0",
+                "refresh_token": FIRST_REFRESH_TOKEN,
                 "token_directory": folder,
             }
             up = {"credentials": [{"name": "account", "oauth": oauth}]}

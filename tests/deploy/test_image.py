@@ -219,7 +219,7 @@ async def contained(image: Image, config: Config, state: Path) -> AsyncIterator[
         env=dict(line.split("=", 1) for line in image.settings["Env"]),
         limit=1 << 24,
     )
-    server = ServerProcess(process)
+    server = ServerProcess(process, place)
     following = asyncio.create_task(server.follow_log())
     try:
         await server.wait_for_log("server.started", 60)

@@ -27,7 +27,7 @@ from tests.support.openai_stream import DONE, failure, finish, models, role, tex
 from tests.support.readers import Reader
 from tests.support.redis import RedisServer, redis_server
 from tests.support.replies import Delay, Gate, Reply, sse
-from tests.support.token_server import CLIENT_ID, TokenServer
+from tests.support.token_server import CLIENT_ID, FIRST_REFRESH_TOKEN, TokenServer
 from tests.support.upstream import Request, Upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -115,7 +115,7 @@ def settings(providers: Providers, folder: Path) -> Config:
         "grant": "refresh_token",
         "token_url": providers.tokens.url,
         "client_id": CLIENT_ID,
-        "refresh_token": "refresh-0",
+        "refresh_token": FIRST_REFRESH_TOKEN,
         "token_directory": str(folder),
     }
     keys = [{"name": name, "api_key": name} for name in ("key-0", "key-1")]

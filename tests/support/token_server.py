@@ -22,6 +22,7 @@ from tests.support.secrecy import SECRECY
 from tests.support.upstream import Request, Upstream
 
 CLIENT_ID = "client-of-the-tests"
+FIRST_REFRESH_TOKEN = "refresh-token-0-of-the-tests"
 CLIENT_SECRET = "client-secret-that-must-never-be-seen"
 PATH = "/v1/token"
 DEVICE_PATH = "/v1/device/code"
@@ -56,7 +57,7 @@ class TokenServer:
     failure: Reply | None = None
     """What is answered instead of anything else, when set."""
     exchanges: list[Exchange] = field(default_factory=list)
-    refresh_token: str = "refresh-token-0-of-the-tests"
+    refresh_token: str = FIRST_REFRESH_TOKEN
     """The refresh token that is good now."""
     approved: bool = False
     """Whether the person has agreed to the device code."""

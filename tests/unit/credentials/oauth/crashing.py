@@ -22,8 +22,8 @@ from sluice_server.credentials.oauth.store import FileTokenStore, SharedTokenSto
 from sluice_server.errors import ProviderCredentialRejectedError, ProviderUnavailableError
 from sluice_server.state.memory import MemoryValues
 from sluice_server.state.redis import RedisValues
+from tests.support.token_server import FIRST_REFRESH_TOKEN
 from tests.unit.credentials.oauth import halting
-from tests.unit.credentials.oauth.token_server import FIRST
 
 Step = tuple[str, int]
 """A step, and the how manieth time it is taken."""
@@ -62,7 +62,7 @@ async def opened(place: str) -> AsyncIterator[TokenStore]:
 
 async def renew(order: Order) -> dict[str, str]:
     """Return the token, or why there is none."""
-    settings = OAuth(grant="refresh_token", token_url=order.url, refresh_token=FIRST)
+    settings = OAuth(grant="refresh_token", token_url=order.url, refresh_token=FIRST_REFRESH_TOKEN)
     provider, _, credential = order.name.partition("/")
     async with opened(order.place) as store:
         source = build(

@@ -111,7 +111,7 @@ async def test_a_server_killed_at_any_step_of_its_courier(
                 await second.halts()
                 first.go_on()
                 second.go_on()
-            assert await second.result() == {"token": "access-1"}
+            assert await second.result() == {"token": "access-token-1-of-the-tests"}
     await check(tokens, place, granted=1)
 
 
@@ -124,7 +124,7 @@ async def test_a_server_killed_at_any_step_of_its_own(
         await first.halts()
         await first.kill()
         async with servers.server(tokens.url, place) as second:
-            assert await second.result() == {"token": "access-1"}
+            assert await second.result() == {"token": "access-token-1-of-the-tests"}
     await check(tokens, place, granted=1)
 
 
@@ -146,7 +146,7 @@ async def test_a_server_killed_between_decision_and_answer(
             await second.halts()
             gate.open()
             second.go_on()
-            assert await second.result() == {"token": "access-1"}
+            assert await second.result() == {"token": "access-token-1-of-the-tests"}
     await check(tokens, place, granted=1)
 
 
@@ -161,7 +161,7 @@ async def test_a_courier_killed_while_it_keeps_something(
         os.kill(first.halted_pid, signal.SIGKILL)
         await first.kill()
         async with servers.server(tokens.url, place) as second:
-            assert await second.result() == {"token": "access-1"}
+            assert await second.result() == {"token": "access-token-1-of-the-tests"}
     await check(tokens, place, granted=1)
 
 
@@ -199,7 +199,7 @@ async def kills(servers: Company, place: str, name: str) -> int:
     async with TokenServer() as tokens:
         started = time.monotonic()
         async with servers.server(tokens.url, place, name=name) as server:
-            assert await server.result() == {"token": "access-1"}
+            assert await server.result() == {"token": "access-token-1-of-the-tests"}
         usual = time.monotonic() - started
         for _ in range(KILLS):
             now += 3600
@@ -210,6 +210,6 @@ async def kills(servers: Company, place: str, name: str) -> int:
                 await first.kill()
                 cut += not await first.result()
                 async with servers.server(tokens.url, place, name=name, now=now) as second:
-                    assert await second.result() == {"token": f"access-{tokens.granted}"}
+                    assert await second.result() == {"token": f"access-token-{tokens.granted}-of-the-tests"}
         await check(tokens, place, granted=KILLS + 1, name=name)
     return cut
