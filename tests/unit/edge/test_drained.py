@@ -2,10 +2,11 @@
 
 import asyncio
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from sluice_server.edge.identity.caller import ANYBODY
 from sluice_server.edge.rooms import InForce
 from sluice_server.edge.rpc import PREVIOUS_ATTEMPTS, RpcRunner
 
@@ -29,6 +30,7 @@ class Caller:
             invocation_metadata=lambda: metadata,
             abort=self._abort,
             peer=lambda: "",
+            auth_context=dict,
         )
         self._runner = runner
         self.task = asyncio.create_task(self._run())
@@ -46,8 +48,7 @@ def runner() -> RpcRunner:
     """Return a runner whose other parts do nothing."""
     tracing = Mock()
     tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="", exemplar="")
-    callers = Mock()
-    callers.identify.return_value = ""
+    callers = Mock(identify=AsyncMock(return_value=ANYBODY))
     in_force = InForce(Mock(callers=callers, max_wait_seconds=60.0))
     return RpcRunner(in_force=in_force, ledger=Mock(), tracing=tracing)
 
