@@ -6,6 +6,7 @@ It is kept nowhere: faults of it are its caller's, and no other call hears of th
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 
 from pydantic import SecretStr
@@ -56,4 +57,4 @@ class BorrowedKey:
 
     async def take(self, credential: Credential | None) -> Use | None:
         """Begin to use it; the pool knows nothing of it and learns nothing."""
-        return await self._pool.take(credential)
+        return Use(self._pool, credential, time.monotonic(), ())

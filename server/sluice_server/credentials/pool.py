@@ -27,7 +27,6 @@ from sluice_server.credentials.rests import (
     Fault,
     Rest,
 )
-from sluice_server.credentials.sources import CallerKey
 from sluice_server.credentials.standing import CredentialState, Standing, State
 from sluice_server.credentials.strategies import Headroom, strategy_of
 from sluice_server.credentials.use import Use
@@ -228,7 +227,7 @@ class Pool:
         That is so when a cool-down began since, when somebody else is its probe, or when it is
         configured no more.
         """
-        if not self._may_give(credential):
+        if not self._has(credential):
             return None
         now = self._clock()
         struck = [rest for rest in self._rests_of(credential) if rest.strikes]
@@ -399,11 +398,8 @@ class Pool:
                     self._told[credential.name] = state.state
                     self._on_change(state)
 
-    def _may_give(self, credential: source.Credential | None) -> bool:
-        if credential is None:
-            return not self.credentials
-        # A key that a caller brought along is of no configuration.
-        return credential in self.credentials or isinstance(credential.source, CallerKey)
+    def _has(self, credential: source.Credential | None) -> bool:
+        return not self.credentials if credential is None else credential in self.credentials
 
     def _rests_of(self, credential: source.Credential | None) -> tuple[Rest, ...]:
         if credential is None:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from sluice_server import errors
+from sluice_server.credentials.borrowed import BorrowedKey
 from sluice_server.credentials.pool import State
 from sluice_server.credentials.source import Credential
 from sluice_server.credentials.sources import CallerKey, FileKey
@@ -345,14 +346,14 @@ async def test_a_token_endpoint_that_fails_is_waited_for() -> None:
 async def test_a_callers_key_is_of_no_pool() -> None:
     """Calls with a key that the caller brought change nothing for anybody."""
     it = room(credentials("ab"))
-    theirs = Credential("caller", CallerKey(SecretStr("sk-theirs")))
-    use = await it.pool.take(theirs)
+    theirs = BorrowedKey(it.pool, SecretStr("sk-theirs"))
+    use = await theirs.take(theirs.credentials[0])
     assert use is not None
     secret = await use.secret()
     assert secret is not None
     assert secret.get_secret_value() == "sk-theirs"
     await use.ended(REJECTED)
-    assert await it.pool.take(theirs) is not None
+    assert await theirs.take(theirs.credentials[0]) is not None
     assert [state.name for state in it.pool.states] == ["a", "b"]
     assert it.told == []
 
