@@ -7,7 +7,7 @@ each other (`checks`). All three add to one list of faults, told together.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sluice_server.config import checks, otel, shape
+from sluice_server.config import checks, otel, paths, shape
 from sluice_server.config.document import LARGEST_FILE_BYTES, Document, read
 from sluice_server.config.faults import ConfigurationError, Location
 from sluice_server.config.kinds import ProviderKind
@@ -73,8 +73,8 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> Document:
         return document
     document = read(raw, environ)
     for location in (
-        *checks.PATHS,
-        *checks.PLACES,
+        *paths.PATHS,
+        *paths.PLACES,
         *_provider_paths(document),
         *_issuer_paths(document),
     ):
@@ -88,12 +88,12 @@ def _provider_paths(document: Document) -> Iterator[Location]:
     """Yield the places in this document where a provider or a credential may name a file."""
     providers = document.data.get("providers")
     for name in providers if isinstance(providers, dict) else ():
-        for file in checks.PROVIDER_FILES:
+        for file in paths.PROVIDER_FILES:
             yield ("providers", name, file)
         place = ("providers", name, "credentials")
         entries = shape.value_at(document.data, place)
         for i in range(len(entries)) if isinstance(entries, list) else ():
-            for path in checks.CREDENTIAL_PATHS:
+            for path in paths.CREDENTIAL_PATHS:
                 yield (*place, i, *path)
 
 

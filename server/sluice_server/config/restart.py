@@ -10,14 +10,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sluice_server.config import addresses
+from sluice_server.config.checks.view import LOCAL
 from sluice_server.config.faults import Fault, Location, written
 from sluice_server.config.section import needs_restart
 from sluice_server.config.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
-
-LOCAL = "local"
-"""Name of the provider that the embedded model is served as."""
 
 
 def waiting(running: Settings, wanted: Settings) -> tuple[str, ...]:
