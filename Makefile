@@ -292,31 +292,27 @@ $(TOOLS)/grpc-health-probe-$(HEALTH_PROBE_VERSION):
 		github.com/grpc-ecosystem/grpc-health-probe@$(HEALTH_PROBE_VERSION)
 	@touch $@
 
+# A program of our own, or several. $(1) starts the stamp, $(2) is the folder of its module, $(3) what
+# is built there.
+define go_build
+rm -f $(TOOLS)/$(1)-*
+@mkdir -p $(TOOLS)/bin
+cd $(2) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/" $(3)
+@touch $@
+endef
+
 $(TOOLS)/$(GRAFANA_SCHEMA):
-	rm -f $(TOOLS)/grafana-schema-*
-	@mkdir -p $(TOOLS)/bin
-	cd $(SCHEMA) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/grafana-schema" .
-	@touch $@
+	$(call go_build,grafana-schema,$(SCHEMA),.)
 
 # Without the compiler's optimizations, which would take a third of the time again and win nothing.
 $(TOOLS)/$(CHART_TOOLS):
-	rm -f $(TOOLS)/chart-tools-*
-	@mkdir -p $(TOOLS)/bin
-	cd $(JUDGE) && CGO_ENABLED=0 go build -trimpath -gcflags 'all=-N -l' -ldflags '-s -w' \
-		-o "$(CURDIR)/$(TOOLS)/bin/" . helm.sh/helm/v4/cmd/helm
-	@touch $@
+	$(call go_build,chart-tools,$(JUDGE),-gcflags 'all=-N -l' . helm.sh/helm/v4/cmd/helm)
 
 $(TOOLS)/$(KUBELET_PROBE):
-	rm -f $(TOOLS)/kubelet-probe-*
-	@mkdir -p $(TOOLS)/bin
-	cd $(PROBER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/kubelet-probe" .
-	@touch $@
+	$(call go_build,kubelet-probe,$(PROBER),.)
 
 $(TOOLS)/$(CONTAINER_CHECK):
-	rm -f $(TOOLS)/container-check-*
-	@mkdir -p $(TOOLS)/bin
-	cd $(CONTAINER) && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$(CURDIR)/$(TOOLS)/bin/container-check" .
-	@touch $@
+	$(call go_build,container-check,$(CONTAINER),.)
 
 # The machine's own programs, else out of Debian's packages: how is told there.
 # $(1) is the folder, $(2) the programs and packages, $(3) what is lost without.
