@@ -1,9 +1,7 @@
 """Is what happens to providers and to the shared state told to whoever asks or watches?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -12,11 +10,12 @@ from sluice.v1 import gateway_service_pb2, metrics_pb2
 from sluice_server.health import rounds, steady
 from sluice_server.health.breakers import Circuit
 from sluice_server.health.verdicts import Verdict
-from tests.support.channels import channel_to, health_on, total
+from tests.support.channels import health_on, total
 from tests.support.client import collect, request
 from tests.support.configuration import PROVIDER, configuration
 from tests.support.openai_stream import answer
 from tests.support.redis import RedisServer, redis_server
+from tests.support.reloading import watched
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Upstream
 
@@ -31,15 +30,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let health look often, and hold a state for an instant only."""
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 0.02)
     monkeypatch.setattr(steady, "HOLD_SECONDS", 0.1)
-
-
-@asynccontextmanager
-async def watch(server: RunningServer, service: str) -> AsyncIterator[Any]:
-    """Watch a service on the health port."""
-    async with channel_to(server.health) as channel:
-        call = health_on(channel).Watch(health_pb2.HealthCheckRequest(service=service))
-        yield call
-        call.cancel()
 
 
 async def check(server: RunningServer, service: str) -> int:
@@ -63,8 +53,8 @@ async def test_an_open_circuit_is_seen_everywhere(
     """Watchers, GetMetrics and the metrics page tell of a circuit, and of its provider's return."""
     async with (
         asyncio.timeout(20),
-        watch(server, f"provider/{PROVIDER}") as provider,
-        watch(server, READINESS) as ready,
+        watched(server, f"provider/{PROVIDER}") as provider,
+        watched(server, READINESS) as ready,
     ):
         for watcher in (provider, ready):
             assert (await watcher.read()).status == SERVING
@@ -108,7 +98,7 @@ async def test_one_provider_of_two_is_enough(upstream: Upstream) -> None:
     other = {"kind": "openai-compatible", "base_url": upstream.base_url}
     async with running(configuration(upstream, providers={"other": other})) as server:
         pass_through(server, *[Verdict.UNREACHABLE] * 5)
-        async with asyncio.timeout(5), watch(server, f"provider/{PROVIDER}") as watcher:
+        async with asyncio.timeout(5), watched(server, f"provider/{PROVIDER}") as watcher:
             while (await watcher.read()).status == SERVING:
                 pass
         for service in ("", READINESS, "provider/other"):
@@ -137,7 +127,7 @@ async def test_a_lost_redis_is_told_to_watchers(redis: RedisServer, upstream: Up
     async with (
         running(configuration(upstream, state={"redis": redis.url})) as server,
         asyncio.timeout(30),
-        watch(server, "state") as state,
+        watched(server, "state") as state,
     ):
         assert (await state.read()).status == SERVING
         await collect(server.stub.Generate(request()))
@@ -162,7 +152,7 @@ async def test_a_start_without_redis_is_told_after_the_first_call(
         asyncio.timeout(30),
     ):
         await collect(server.stub.Generate(request()))
-        async with watch(server, "state") as state:
+        async with watched(server, "state") as state:
             while (await state.read()).status != NOT_SERVING:
                 pass
             await asyncio.to_thread(redis.start)
@@ -171,7 +161,7 @@ async def test_a_start_without_redis_is_told_after_the_first_call(
 
 async def test_without_redis_state_serves(server: RunningServer) -> None:
     """A replica that shares nothing has nothing to lose; draining it is told there too."""
-    async with asyncio.timeout(10), watch(server, "state") as state:
+    async with asyncio.timeout(10), watched(server, "state") as state:
         assert (await state.read()).status == SERVING
         draining = asyncio.create_task(server.app.drain(5))
         assert (await state.read()).status == NOT_SERVING

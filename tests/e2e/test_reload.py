@@ -3,26 +3,25 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from grpc_health.v1 import health_pb2
 
-from sluice.v1 import gateway_service_pb2, metrics_pb2
+from sluice.v1 import gateway_service_pb2
 from sluice_server.app import watching
 from sluice_server.app.fitting import Fitting
 from sluice_server.engine.turn import Engine
 from sluice_server.providers.provider import Provider
 from sluice_server.telemetry import redaction
-from tests.support.channels import channel_to, health_on, stub_to, total
+from tests.support.channels import stub_to, total
 from tests.support.client import collect, collect_failure, request
 from tests.support.configuration import PROVIDER, Config, configuration
 from tests.support.openai_stream import DONE, answer, failure, finish, models, text, usage
 from tests.support.process import server_process
+from tests.support.reloading import metrics_of, put, reload, shown, watched
 from tests.support.replies import Gate, Reply, sse
 from tests.support.server import RunningServer, running
 from tests.support.upstream import Request, Upstream
@@ -47,60 +46,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.02)
 
 
-def put(file: Path, config: Config) -> None:
-    """Write other settings in one step, as careful tools do."""
-    beside = file.with_suffix(".new")
-    beside.write_text(yaml.safe_dump(config), encoding="utf-8")
-    beside.replace(file)
-
-
-async def reload(server: RunningServer, config: Config) -> bool:
-    """Let a server take over other settings at once."""
-    put(server.file, config)
-    return await server.app.reload()
-
-
-async def metrics_of(server: RunningServer) -> gateway_service_pb2.GetMetricsResponse:
-    """Return what GetMetrics says."""
-    return await server.stub.GetMetrics(gateway_service_pb2.GetMetricsRequest())
-
-
-async def shown(
-    server: RunningServer, wanted: Callable[[metrics_pb2.ServerMetrics], bool]
-) -> metrics_pb2.ServerMetrics:
-    """Ask for metrics until they are as wanted, and return them."""
-    async with asyncio.timeout(10):
-        while not wanted(found := (await metrics_of(server)).server):
-            pass
-    return found
-
-
 async def generation(server: RunningServer, wanted: int) -> None:
     """Wait until so many configurations were in force."""
     await shown(server, lambda found: found.configuration.generation == wanted)
-
-
-async def faults(server: RunningServer) -> list[str]:
-    """Wait until a reload failed, and return why."""
-    return list(
-        (await shown(server, lambda found: bool(found.configuration.faults))).configuration.faults
-    )
-
-
-async def health_of(server: RunningServer, service: str) -> int:
-    """Return what a health service says."""
-    asked = health_pb2.HealthCheckRequest(service=service)
-    status: int = (await health_on(server.channel).Check(asked, timeout=5)).status
-    return status
-
-
-@asynccontextmanager
-async def watched(server: RunningServer, service: str) -> AsyncIterator[Any]:
-    """Watch a health service."""
-    async with channel_to(server.health) as channel:
-        call = health_on(channel).Watch(health_pb2.HealthCheckRequest(service=service))
-        yield call
-        call.cancel()
 
 
 def with_keys(upstream: Upstream, *names: str, **more: object) -> Config:
@@ -308,66 +256,6 @@ async def test_providers_come_and_go(upstream: Upstream, other: Upstream) -> Non
         assert gone.reason == "MODEL_NOT_FOUND"
 
 
-BAD = {
-    "a tab": ("listen:\n\t- no", "line 2"),
-    "an unknown key": ("rutes: {}", "line 1: rutes:"),
-    "a missing variable": ("listen: ${NOWHERE_SET}", "NOWHERE_SET"),
-    "a list in place of settings": ("- one", "line 1"),
-}
-
-
-@pytest.mark.parametrize("bad", BAD)
-async def test_a_bad_file_changes_nothing_and_says_why(
-    hasty: None, upstream: Upstream, bad: str
-) -> None:
-    """It is told in GetMetrics, by health and in metrics, until a good one comes."""
-    content, told = BAD[bad]
-    upstream.answer(answer("Hi"))
-    config = configuration(upstream)
-    async with running(config) as server, watched(server, "config") as health:
-        assert (await health.read()).status == SERVING
-        server.file.write_text(content, encoding="utf-8")
-        assert told in " ".join(await faults(server))
-        assert (await health.read()).status == NOT_SERVING
-        assert await health_of(server, "") == SERVING
-        told_of = (await metrics_of(server)).server.configuration
-        assert told in " ".join(told_of.faults)
-        assert (told_of.generation, bool(told_of.digest)) == (1, True)
-        samples = await server.scrape()
-        assert total(samples, "sluice_config_last_reload_successful") == 0
-        assert total(samples, "sluice_config_reloads_total", outcome="failure") == 1
-        assert (await collect(server.stub.Generate(request()))).text == "Hi"
-
-        put(server.file, {**config, "routes": {"fast": ["up/test-model"]}})
-        assert (await health.read()).status == SERVING
-        told_of = (await metrics_of(server)).server.configuration
-        assert (list(told_of.faults), told_of.generation) == ([], 2)
-        assert total(await server.scrape(), "sluice_config_last_reload_successful") == 1
-
-
-async def test_a_file_that_is_gone_for_good_is_reported(hasty: None, upstream: Upstream) -> None:
-    """The server goes on, and says that there is nothing to read."""
-    upstream.answer(answer("Hi"))
-    async with running(configuration(upstream)) as server:
-        server.file.unlink()
-        assert await faults(server) == ["cannot be read: No such file or directory"]
-        assert (await collect(server.stub.Generate(request()))).text == "Hi"
-
-
-async def test_a_failed_reload_is_logged_without_values(upstream: Upstream) -> None:
-    """Each fault has its line; what was written there is not repeated."""
-    config = configuration(upstream)
-    async with server_process(config) as server:
-        server.file.write_text("callers:\n- {name: a, token: tiny-secret}\nnot_a_key: 1\n")
-        server.signal(signal.SIGHUP)
-        line = await server.wait_for_log("config.reload_failed")
-        assert [fault.split(": ")[:2] for fault in line["faults"]] == [
-            ["line 2", "callers[0].token"],
-            ["line 3", "not_a_key"],
-        ]
-        assert "tiny-secret" not in server.raw_log
-
-
 async def test_a_variable_is_looked_up_again(upstream: Upstream) -> None:
     """`${NAME}` is what the environment says at the time of the reload."""
     environ = {"KEY": "first-key-0123456789"}
@@ -385,35 +273,6 @@ async def test_a_variable_is_looked_up_again(upstream: Upstream) -> None:
 def redacted(text: str) -> str:
     """Return a library's words as they are logged."""
     return redaction.tidy(text)
-
-
-async def test_what_needs_a_restart_is_named(upstream: Upstream) -> None:
-    """Everything else is applied."""
-    upstream.answer(answer("Hi"))
-    config = configuration(upstream)
-    changed = {
-        **config,
-        "listen": "127.0.0.1:1",
-        "server": {"max_concurrent_streams": 7, "drain_grace_seconds": 7},
-        "routes": {"fast": ["up/test-model"]},
-    }
-    async with running(config) as server:
-        assert await reload(server, changed)
-        told_of = (await metrics_of(server)).server.configuration
-        assert list(told_of.waiting_for_restart) == ["listen", "server.max_concurrent_streams"]
-        assert total(await server.scrape(), "sluice_config_waiting_for_restart") == 2
-        assert (await collect(server.stub.Generate(request(model="fast")))).text == "Hi"
-        assert await reload(server, config)
-        assert not (await metrics_of(server)).server.configuration.waiting_for_restart
-
-
-async def test_a_port_stays_guarded_until_the_restart(upstream: Upstream) -> None:
-    """A file that is harmless once the address has changed is refused while it has not."""
-    open_to_all = configuration(upstream, listen="0.0.0.0:0", insecure=True)
-    closed = configuration(upstream)
-    async with running(open_to_all) as server:
-        assert not await reload(server, closed)
-        assert "until the restart" in server.app.configuration.faults[0]
 
 
 async def test_places_can_be_added(upstream: Upstream) -> None:

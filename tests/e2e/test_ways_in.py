@@ -22,9 +22,10 @@ from tests.support.client import collect, collect_failure, request
 from tests.support.configuration import configuration
 from tests.support.issuer import ISSUER, SUBJECT, Issuer, issuer_settings
 from tests.support.openai_stream import answer
-from tests.support.replies import body, json_body
+from tests.support.reloading import reload
+from tests.support.replies import Reply, body, json_body
 from tests.support.server import RunningServer, running
-from tests.support.upstream import Upstream
+from tests.support.upstream import Request, Upstream
 
 OLD, NEW = "old-token-0123456789", "new-token-0123456789"
 Metadata = tuple[tuple[str, str], ...]
@@ -207,6 +208,35 @@ async def test_keys_come_from_an_address(upstream: Upstream) -> None:
         assert asked == before
         upstream.route("GET", "/keys", json_body(503, {}))
         assert not await told(server, issuer.token())
+
+
+async def test_keys_outlive_a_reload(upstream: Upstream) -> None:
+    """An issuer that stays is not asked anew, and its tokens are good all along; one goes."""
+    issuer, anew = Issuer(), []
+
+    def refuse(asked: Request) -> Reply:
+        anew.append(asked)
+        return json_body(503, {})
+
+    upstream.answer(answer("Hi"))
+    upstream.route("GET", "/keys", body(200, issuer.key_set, content_type="application/json"))
+    host, port = upstream.address
+    known = {"name": "checkout", "jwt": [{"subject": SUBJECT}]}
+    issuers = [issuer_settings(jwks_url=f"http://{host}:{port}/keys")]
+    other = {"name": "search", "token": OLD}
+    before = configuration(upstream, callers=[known], jwt_issuers=issuers)
+    more = configuration(upstream, callers=[known, other], jwt_issuers=issuers)
+    gone = configuration(upstream, callers=[other])
+    async with running(before) as server:
+        assert not await told(server, issuer.token())
+        upstream.route("GET", "/keys", refuse)
+        assert await reload(server, more)
+        assert not await told(server, issuer.token())
+        assert not await told(server, OLD)
+        assert await reload(server, gone)
+        assert await told(server, issuer.token()) == "The bearer token is not known here."
+        assert not await told(server, OLD)
+    assert not anew
 
 
 async def test_without_keys_nobody_is_judged(upstream: Upstream) -> None:
