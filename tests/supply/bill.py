@@ -59,7 +59,8 @@ def _component(part: dict[str, Any], expression: str) -> dict[str, Any]:
         "externalReferences": [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/project/{part['name']}/{part['version']}/",
+                # No address: where it came from is this machine's business.
+                "url": part["purl"],
                 # Of the files that pip accepts for it: one for each platform.
                 "hashes": found,
             }
