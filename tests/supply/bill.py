@@ -35,6 +35,9 @@ def bill(lock: Path = RUNTIME) -> dict[str, Any]:
         if part["name"] in licences
     ]
     refs = [part["bom-ref"] for part in components]
+    for tool in document["metadata"]["tools"]["components"]:
+        # Addresses of its makers, an index among them.
+        tool.pop("externalReferences", None)
     document["components"] = components
     document["metadata"]["component"] = {
         "type": "application",
