@@ -28,10 +28,6 @@ LEFTOVER_SECONDS = 2.0
 settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sluice")
 
-# Tests start programs while gRPC's threads run. Under uvloop the hooks that it leaves for
-# forks crash some of them before they begin. It reads this when it is loaded.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Look for secrets in what is said during the run."""

@@ -1,7 +1,14 @@
 """Sluice's server: one gRPC service in front of many AI providers.
 
-Only the version lives here, so that packaging can read it without importing
-anything else. `app` puts the rooms together.
+The version lives here, so that packaging can read it without importing anything
+else, and what must be said before gRPC is loaded. `app` puts the rooms together.
 """
 
+import os
+
 __version__ = "0.1.0"
+
+# gRPC reads this when it is loaded. Its hooks for forks let a process go on with gRPC in a
+# copy of itself, which we never do. Between uvloop's fork and the new program they crash
+# 3 to 14 children of 100 while calls run: the embedded model would not start again.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
