@@ -278,7 +278,8 @@ class RpcRunner:
 
 def _insists(metadata: Mapping[str, str]) -> bool:
     previous = metadata.get(PREVIOUS_ATTEMPTS, "")
-    return previous.isdecimal() and int(previous) >= PATIENT_ATTEMPTS
+    # Longer ones are no count, and Python refuses to read very long ones.
+    return len(previous) < 10 and previous.isdecimal() and int(previous) >= PATIENT_ATTEMPTS
 
 
 def _secret(text: str) -> SecretStr | None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from sluice_server.edge.identity.caller import ANYBODY
 from sluice_server.edge.rooms import InForce
 from sluice_server.edge.rpc import PREVIOUS_ATTEMPTS, RpcRunner
 
@@ -19,7 +20,7 @@ class AbortedError(Exception):
 class Caller:
     """One RPC as gRPC runs it: a task that goes on after the handler, until the status is sent."""
 
-    def __init__(self, runner: RpcRunner, attempts: int = 0) -> None:
+    def __init__(self, runner: RpcRunner, attempts: int | str = 0) -> None:
         """Begin."""
         self.handled = asyncio.Event()
         self.sent = asyncio.Event()
@@ -29,6 +30,7 @@ class Caller:
             invocation_metadata=lambda: metadata,
             abort=self._abort,
             peer=lambda: "",
+            auth_context=dict,
         )
         self._runner = runner
         self.task = asyncio.create_task(self._run())
@@ -47,7 +49,7 @@ def runner() -> RpcRunner:
     tracing = Mock()
     tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="", exemplar="")
     callers = Mock()
-    callers.identify.return_value = ""
+    callers.identify = AsyncMock(return_value=ANYBODY)
     in_force = InForce(Mock(callers=callers, max_wait_seconds=60.0))
     return RpcRunner(in_force=in_force, ledger=Mock(), tracing=tracing)
 
@@ -106,3 +108,18 @@ async def test_who_insists_is_served_in_time(
     else:
         with pytest.raises(AbortedError):
             await call.task
+
+
+@pytest.mark.parametrize("attempts", ["9" * 5000, "-1", "x", " "])
+async def test_whoever_sends_no_count_is_served_like_anybody(
+    runner: RpcRunner, attempts: str
+) -> None:
+    """What is sent as a number of attempts may be anything, and leaves nothing behind."""
+    call = Caller(runner, attempts)
+    await settle()
+    assert runner.active == 1
+    call.handled.set()
+    call.sent.set()
+    await call.task
+    await settle()
+    assert runner.active == 0
