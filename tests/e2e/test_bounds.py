@@ -9,6 +9,8 @@ import pytest
 
 from sluice.v1 import content_pb2
 from sluice.v1.gateway_service_pb2 import GetMetricsRequest
+from tests.hostile import frames
+from tests.hostile.wire import connected
 from tests.support.channels import total
 from tests.support.client import GenerateRequest, collect_failure, failure_of, request
 from tests.support.configuration import PROVIDER, configuration
@@ -117,6 +119,17 @@ async def test_metadata_is_bounded(server: RunningServer) -> None:
         await server.stub.GetMetrics(GetMetricsRequest(), metadata=large)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await server.stub.GetMetrics(GetMetricsRequest(), metadata=large[:8])
+
+
+async def test_metadata_is_bounded_for_who_never_agreed_to_it(server: RunningServer) -> None:
+    """A client that has not acknowledged the server's settings is held to the bound as well."""
+    good = frames.message(request().SerializeToString())
+    for size in (21 * 1024, 2 * 1024 * 1024):
+        call = frames.start(1, frames.call_headers(("authorization", "Bearer " + "x" * size)))
+        async with connected(server.listen, opening=frames.hello() + call) as wire:
+            await wire.send(frames.data(1, good))
+            assert await wire.told(within=10) == "status 3"
+    await server.stub.GetMetrics(GetMetricsRequest())
 
 
 @pytest.mark.parametrize("place", ["arguments", "schema"])
