@@ -1,5 +1,6 @@
 """Attacks on single calls: headers, metadata and messages that a stock client would not send."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
@@ -28,7 +29,7 @@ async def _ask(place: Place, headers: list[tuple[str, str]], body: bytes) -> str
 
 
 async def _all(place: Place, calls: Iterable[tuple[list[tuple[str, str]], bytes]]) -> Words:
-    return Counter([await _ask(place, headers, body) for headers, body in calls])
+    return Counter(await asyncio.gather(*(_ask(place, headers, body) for headers, body in calls)))
 
 
 async def _content_types(place: Place) -> Words:

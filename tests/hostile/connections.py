@@ -19,12 +19,13 @@ HTTP_1 = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 async def _each(place: Place, openings: Iterable[bytes]) -> Words:
-    """Open a connection for each, and hear what the server says to it."""
-    said: Words = Counter()
-    for opening in openings:
+    """Open a connection for each, all at once, and hear what the server says to it."""
+
+    async def one(opening: bytes) -> str:
         async with connected(place.address, opening=opening) as wire:
-            said[await wire.told()] += 1
-    return said
+            return await wire.told()
+
+    return Counter(await asyncio.gather(*map(one, openings)))
 
 
 async def _stream_of(place: Place, opening: bytes, piece: bytes, times: int) -> Words:
@@ -46,19 +47,29 @@ async def _other_protocols(place: Place) -> Words:
 
 
 async def _random_frames(place: Place) -> Words:
+    """Good frames in any order, so that connections live long enough to meet bad ones."""
     chance = random.Random(SEED)
-    said: Words = Counter()
-    for _ in range(30):
-        async with connected(place.address, opening=frames.hello()) as wire:
-            for _ in range(50):
-                payload = chance.randbytes(chance.choice([0, 1, 4, 5, 8, 100, 5000]))
-                kind, flags = chance.randrange(12), chance.randrange(256)
-                if not await wire.send(frame(kind, flags, chance.choice([0, 1, 2, 3, 9]), payload)):
-                    break
-            # Some of it may be a frame that is not whole.
-            wire.finish()
-            said[await wire.told()] += 1
-    return said
+    openings = []
+    for _ in range(60):
+        sent = [frames.hello()]
+        for number in range(40):
+            stream = chance.choice([1, 3, 2 * number + 1])
+            good = [
+                frames.start(stream, frames.call_headers()),
+                frames.data(stream, frames.message(place.request), end=chance.random() < 0.5),
+                frame(frames.SETTINGS, frames.ACK * chance.randrange(2), 0),
+                frame(frames.PRIORITY, 0, stream, chance.randbytes(5)),
+                frame(frames.PING, chance.randrange(2), 0, chance.randbytes(8)),
+                frame(frames.RST_STREAM, 0, stream, chance.randbytes(4)),
+                frames.window_update(chance.choice([0, stream]), chance.randrange(1, 2**24)),
+                frame(chance.randrange(10, 256), chance.randrange(256), stream, b"unknown"),
+            ]
+            sent.append(chance.choice(good))
+        kind, flags = chance.randrange(12), chance.randrange(256)
+        payload = chance.randbytes(chance.choice([0, 1, 4, 5, 8, 100, 5000]))
+        sent.append(frame(kind, flags, chance.choice([0, 1, 2, 3, 9]), payload))
+        openings.append(b"".join(sent))
+    return await _each(place, openings)
 
 
 async def _misplaced(place: Place) -> Words:
@@ -195,9 +206,9 @@ ATTACKS = (
     Attack("other protocols", "HTTP/1.1, zeros, a preface that ends wrong", _other_protocols, HELD),
     Attack(
         "random frames",
-        "30 connections with 50 frames of random kinds, flags, streams and payloads",
+        "60 connections with 40 frames in any order, then one of random kind, flags and bytes",
         _random_frames,
-        (*HELD, "RST_STREAM", "status", "http"),
+        (*HELD, "RST_STREAM", "status", "silence"),
     ),
     Attack(
         "misplaced frames",

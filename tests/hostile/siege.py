@@ -102,6 +102,8 @@ class Siege:
             began = time.monotonic()
             try:
                 seen.said = await attack.launch(self._place)
+            except* OSError as failed:
+                seen.harm.append(f"the attacker could not connect: {failed.exceptions[0]}")
             finally:
                 seen.seconds = time.monotonic() - began
                 over.set()

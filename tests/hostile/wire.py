@@ -16,7 +16,8 @@ PATIENCE_SECONDS = 5.0
 ANSWER_SECONDS = 1.0
 """How long the attacker listens."""
 
-_GONE = (ConnectionError, BrokenPipeError, ssl.SSLError)
+# What a transport raises that has said its last word, or was closed meanwhile, is RuntimeError.
+_GONE = (ConnectionError, ssl.SSLError, RuntimeError)
 
 
 class Wire:
@@ -45,7 +46,7 @@ class Wire:
 
     def finish(self) -> None:
         """Say that nothing more will be sent, and go on listening."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             self._writer.write_eof()
 
     async def told(self, within: float = ANSWER_SECONDS) -> str:
