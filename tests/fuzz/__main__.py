@@ -1,17 +1,13 @@
 """The command line of fuzzing: a line for each target, and exit code 1 with a finding."""
 
 import argparse
-import multiprocessing
 import random
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.fuzz.run import Outcome, fuzz, replay
+from tests.fuzz.pool import fuzz_all
+from tests.fuzz.run import Outcome, replay
 from tests.fuzz.targets import TARGETS
-
-AT_ONCE = 2
-"""Targets that run at the same time."""
 
 
 def main() -> int:
@@ -37,17 +33,10 @@ def main() -> int:
         return 0
     seed = random.randrange(2**32) if options.seed is None else options.seed
     findings = 0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(AT_ONCE, mp_context=context) as pool:
-        for done in as_completed(pool.submit(_fuzz, name, options.seconds, seed) for name in names):
-            outcome = done.result()
-            findings += outcome.finding is not None
-            _tell(outcome)
+    for outcome in fuzz_all(names, seconds=options.seconds, seed=seed):
+        findings += outcome.finding is not None
+        _tell(outcome)
     return 1 if findings else 0
-
-
-def _fuzz(name: str, seconds: float, seed: int) -> Outcome:
-    return fuzz(TARGETS[name], seconds=seconds, seed=seed)
 
 
 def _tell(outcome: Outcome) -> None:

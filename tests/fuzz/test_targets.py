@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.pool import fuzz_all
 from tests.fuzz.run import fuzz, replay
 from tests.fuzz.target import Target, TooSlowError
 from tests.fuzz.targets import TARGETS
@@ -52,6 +53,14 @@ def test_without_a_finding_it_ends_in_time(tmp_path: Path) -> None:
     assert outcome.finding is None
     assert outcome.executions == len(examined) > 0
     assert not (tmp_path / "findings").exists()
+
+
+def test_targets_run_in_processes() -> None:
+    """The program's way to run them: each comes back with how many inputs it examined."""
+    (outcome,) = fuzz_all(["codings"], seconds=0.1, seed=1)
+    assert outcome.target == "codings"
+    assert outcome.executions > 0
+    assert outcome.finding is None
 
 
 def test_what_takes_long_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
