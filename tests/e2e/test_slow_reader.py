@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from tests.hostile import frames
+from tests.hostile.wire import connected
 from tests.support.channels import stub_to
 from tests.support.client import collect, read_one, request
 from tests.support.configuration import configuration
@@ -40,3 +44,22 @@ async def test_memory_stays_flat(upstream: Upstream) -> None:
             call.cancel()
             async with asyncio.timeout(5):
                 await upstream.requests[0].disconnected.wait()
+
+
+@pytest.mark.parametrize("window", [0, frames.LARGEST_WINDOW], ids=["shut", "open"])
+async def test_whoever_does_not_read_and_cuts_the_connection_has_cancelled(
+    upstream: Upstream, window: int
+) -> None:
+    """It is the caller's end, whatever was being sent; nothing looks like a bug of the gateway."""
+    piece = event(text("river " * 2000)) * 4
+    call = frames.start(1, frames.call_headers())
+    call += frames.data(1, frames.message(request().SerializeToString()))
+
+    async with server_process(configuration(upstream)) as server:
+        upstream.reply(sse(role(), Offer(lambda _: piece, OFFERED_BYTES)))
+        opening = frames.hello(window=window) + frames.window_update(0, 1 << 30) + call
+        async with connected(server.channel_target, opening=opening):
+            await (await upstream.request()).held_up()
+        line = await server.wait_for_log("call.finished")
+        assert line["code"] == "CANCELLED"
+        assert "call.failed_internally" not in server.raw_log

@@ -202,15 +202,18 @@ class RpcRunner:
             return await handler(rpc)
         except asyncio.CancelledError:
             if not rpc.cut:
-                # The library cancels handlers for both; the clock tells which.
-                late = deadline_passed(rpc.deadline)
-                code = DeadlineExceededError.code if late else "CANCELLED"
+                code = _code_of_gone(rpc)
                 raise
             task.uncancel()
             failure = OverloadedError(
                 "The server shut down before the answer was whole.",
                 retry_after=DRAIN_RETRY_SECONDS,
             )
+        except grpc.aio.InternalError:
+            # A message could not be sent, for its caller is gone. Mostly the library cancels
+            # first, but not where a caller who did not read cuts the connection.
+            code = _code_of_gone(rpc)
+            raise
         except SluiceError as error:
             # Its frames hold this one, which would keep the call until the collector comes.
             failure = error.with_traceback(None)
@@ -288,6 +291,12 @@ class RpcRunner:
             method=record.method,
             **plain.exception_of(error),
         )
+
+
+def _code_of_gone(rpc: Rpc) -> str:
+    """Return how a call ended whose caller does not listen any more."""
+    # The library tells nobody why; the clock does.
+    return DeadlineExceededError.code if deadline_passed(rpc.deadline) else "CANCELLED"
 
 
 def _insists(metadata: Mapping[str, str]) -> bool:
