@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import resource
 import ssl
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from tests.hostile.frames import frame
 from tests.hostile.wire import connected
 
 SEED = 7
+SPARE_FILES = 500
+"""What a process needs beside the connections that are counted."""
 HELD = ("closed", "GOAWAY")
 """The connection is given up."""
 HTTP_1 = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -198,7 +201,8 @@ async def _idle(place: Place, count: int) -> Words:
 
 
 async def _many(place: Place) -> Words:
-    return await _idle(place, 10_000)
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return await _idle(place, min(10_000, most - SPARE_FILES))
 
 
 ATTACKS = (
