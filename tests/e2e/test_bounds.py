@@ -132,6 +132,21 @@ async def test_metadata_is_bounded_for_who_never_agreed_to_it(server: RunningSer
     await server.stub.GetMetrics(GetMetricsRequest())
 
 
+@pytest.mark.parametrize(
+    "said", [b"", frames.PREFACE[:5], frames.PREFACE], ids=["nothing", "a beginning", "no settings"]
+)
+async def test_connections_that_never_introduce_themselves_are_closed(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Whoever only connects holds a file descriptor for a while, not for good."""
+    monkeypatch.setattr("sluice_server.edge.server.HANDSHAKE_SECONDS", 0.5)
+    async with running(configuration(upstream)) as server:
+        async with connected(server.listen, opening=said) as wire:
+            assert not await wire.ended(within=0.1)
+            assert await wire.ended(within=10)
+        await server.stub.GetMetrics(GetMetricsRequest())
+
+
 @pytest.mark.parametrize("place", ["arguments", "schema"])
 @pytest.mark.parametrize("depth", [65, 100_000])
 async def test_json_is_nested_only_so_deep(

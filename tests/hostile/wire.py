@@ -65,6 +65,18 @@ class Wire:
         except (asyncio.IncompleteReadError, *_GONE):
             return "closed"
 
+    async def ended(self, within: float) -> bool:
+        """Listen without a word; tells whether the server closed the connection in time."""
+        try:
+            async with asyncio.timeout(within):
+                while await self._reader.read(65_536):
+                    pass
+        except TimeoutError:
+            return False
+        except _GONE:
+            pass
+        return True
+
     async def _frame(self) -> str | None:
         head = await self._reader.readexactly(frames.FRAME_HEAD)
         payload = await self._reader.readexactly(int.from_bytes(head[:3], "big"))
