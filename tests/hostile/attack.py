@@ -39,8 +39,3 @@ class Attack:
     """Whether it takes more than some seconds of a processor."""
     memory: int = 64 * MEBIBYTE
     """Most bytes that the server may hold beyond what it held before, at any moment of it."""
-
-
-async def words(*told: Awaitable[str]) -> Words:
-    """Return what several say, one after the other."""
-    return Counter([await one for one in told])

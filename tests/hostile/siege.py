@@ -43,7 +43,6 @@ class Seen:
 
     attack: Attack
     said: Words = field(default_factory=Words)
-    seconds: float = 0.0
     calls: int = 0
     """Of the well-behaved, during the attack and right after it."""
     slowest: float = 0.0
@@ -99,13 +98,11 @@ class Siege:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(self._server, seen, over))
             group.create_task(_behave_well(self._channel, seen, over))
-            began = time.monotonic()
             try:
                 seen.said = await attack.launch(self._place)
             except* OSError as failed:
                 seen.harm.append(f"the attacker could not connect: {failed.exceptions[0]}")
             finally:
-                seen.seconds = time.monotonic() - began
                 over.set()
         if self._server.exit_code is not None:
             seen.harm.append(f"the server ended with {self._server.exit_code}")

@@ -52,10 +52,6 @@ async def _silently(_wire: Wire) -> None:
     await asyncio.sleep(HOLD_SECONDS)
 
 
-async def _listening(_wire: Wire) -> None:
-    """Go straight to what the server says."""
-
-
 async def _slow_preface(place: Place) -> Words:
     return await _crowd(place, 200, b"", _dribble(frames.PREFACE))
 
