@@ -15,10 +15,11 @@ from sluice.v1.gateway_service_pb2 import GetRateLimitsRequest, ListModelsReques
 from tests.support.channels import stub_to
 from tests.support.client import collect, collect_failure, request
 from tests.support.configuration import API_KEY, PROVIDER, Config, configuration
-from tests.support.openai_stream import answer
+from tests.support.openai_stream import DONE, answer, finish, role, text
 from tests.support.process import server_process
 from tests.support.proxy import ESCAPED, PASSWORD, USER, Proxy, proxying, tls_before
-from tests.support.replies import json_body
+from tests.support.readers import Reader
+from tests.support.replies import Gate, json_body, sse
 from tests.support.server import running
 from tests.support.token_server import CLIENT_ID, CLIENT_SECRET, TokenServer
 from tests.support.upstream import Upstream
@@ -113,8 +114,15 @@ async def test_a_tunnel_to_the_provider(upstream: Upstream, proxy: Proxy, folder
                 got = await collect(stub.Generate(request()))
                 assert got.text == "one two three"
             proxy.refusal = 407
-            await upstream.hang_up()
+            # The one that is kept is in use.
+            gate = Gate()
+            upstream.answer(sse(role(), text("one"), gate, finish("stop"), DONE))
+            held = Reader(stub.Generate(request()))
+            await gate.reached.wait()
             refused = await collect_failure(stub.Generate(request()))
+            gate.open()
+            await held.wait()
+            assert held.whole
             server.terminate()
             await server.wait()
     target = address.removeprefix("https://").removesuffix("/v1")

@@ -18,8 +18,8 @@ MOST_GROWTH = 0.05
 """Of the mean memory, from the second quarter of the run to the last."""
 SHORTEST_STEADY_RUN = 4000
 """Calls below which buffers and caches of the server still fill in the last quarter."""
-LIMITS = 1 + 4 * len(plan.PROVIDERS)
-"""Of the caller, and of each provider, its model and its two credentials."""
+LIMITS = 2 + 4 * len(plan.PROVIDERS)
+"""Of both callers, who are admins, and of each provider, its model and its two credentials."""
 LISTED = 10
 """Findings of one kind that are listed."""
 

@@ -48,8 +48,7 @@ def runner() -> RpcRunner:
     """Return a runner whose other parts do nothing."""
     tracing = Mock()
     tracing.begin_rpc.return_value = SimpleNamespace(trace_id="", span_id="", exemplar="")
-    callers = Mock()
-    callers.identify = AsyncMock(return_value=ANYBODY)
+    callers = Mock(identify=AsyncMock(return_value=ANYBODY))
     in_force = InForce(Mock(callers=callers, max_wait_seconds=60.0))
     return RpcRunner(in_force=in_force, ledger=Mock(), tracing=tracing)
 

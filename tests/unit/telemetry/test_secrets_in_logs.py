@@ -20,6 +20,9 @@ from sluice_server.telemetry.logs import configure
 from sluice_server.telemetry.plain import plain
 from sluice_server.telemetry.redaction import MOST_SECRETS, SECRETS, Secrets, in_settings, tidy
 
+# What pytest captures is what libraries said; what the server made of it is judged here.
+pytestmark = pytest.mark.tells_secrets
+
 KEY = "sk-that-must-never-be-seen-0123456789"
 
 

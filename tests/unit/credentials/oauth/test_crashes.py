@@ -210,7 +210,7 @@ async def kills(servers: Company, place: str, name: str) -> int:
                 await first.kill()
                 cut += not await first.result()
                 async with servers.server(tokens.url, place, name=name, now=now) as second:
-                    token = f"access-token-{tokens.granted}-of-the-tests"
-                    assert await second.result() == {"token": token}
+                    got = await second.result()
+                    assert got == {"token": f"access-token-{tokens.granted}-of-the-tests"}
         await check(tokens, place, granted=KILLS + 1, name=name)
     return cut
