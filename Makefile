@@ -62,7 +62,7 @@ NPM_QUIET   := --ignore-scripts --no-audit --no-fund --loglevel=error
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run clean proto format lock docs dashboards lint types layers proto-check docs-check \
-	test test-unit test-contract test-e2e faults soak bench \
+	test test-unit test-contract test-e2e faults soak fuzz bench \
 	languages clients lint-clients test-clients \
 	$(foreach task,proto build lint test,$(LANGUAGES:%=$(task)-%)) \
 	tools litellm redis chromium prometheus node pictures audit licences sbom precommit check
@@ -211,6 +211,11 @@ test-e2e: $(DEV) tools litellm redis chromium prometheus node ## A real server a
 
 soak: $(DEV) ## Add up thousands of calls with faults; e.g. ARGS="--calls 50000 --seed 7"
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+# Seconds for each target; two run at a time.
+FUZZ_SECONDS ?= 60
+fuzz: $(DEV) ## Make up hostile inputs for FUZZ_SECONDS a target; e.g. ARGS="headers --seed 7"
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
 
 bench: $(DEV) ## Measure against a bare relay on one pinned core
 	$(BIN)/python -m tests.bench $(ARGS)

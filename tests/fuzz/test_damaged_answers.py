@@ -1,13 +1,12 @@
 """Bytes that no server should send: failures of the provider, never of the gateway."""
 
-from collections.abc import Sequence
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice_server.errors import UpstreamError
 from tests.fuzz.seeds import SEEDS, Seed
+from tests.fuzz.target import mutated
 from tests.unit.providers.reading import Answer, cut, read, told
 
 PIECES = [
@@ -50,14 +49,6 @@ EDITS = st.lists(
     min_size=1,
     max_size=4,
 )
-
-
-def mutated(data: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """Return `data` with pieces of it replaced."""
-    for place, length, piece in edits:
-        start = place % (len(data) + 1)
-        data = data[:start] + piece + data[start + length :]
-    return data
 
 
 def assert_honest(answer: Answer, body: bytes, seed: Seed) -> None:

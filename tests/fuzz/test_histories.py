@@ -7,17 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from sluice_server.config.settings import Provider
 from sluice_server.edge.validation.generate import validate_generate
 from sluice_server.errors import InvalidRequestError, UnsupportedFeatureError
-from sluice_server.providers.presets import PRESETS
+from tests.fuzz.dialects import KINDS, dialect_of
 from tests.support.histories import MODEL, PROVIDER, Conversation, conversations
-
-SETTINGS = {
-    "base_url": "http://127.0.0.1:1/v1",
-    "project": "a-project",
-    "location": "europe-west1",
-}
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -33,19 +26,14 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
-@pytest.mark.parametrize("kind", PRESETS)
+@pytest.mark.parametrize("kind", KINDS)
 @given(conversation=conversations())
 @settings(max_examples=60, deadline=None)
 def test_history_is_carried_or_refused(kind: str, conversation: Conversation) -> None:
     """What was said and called reaches the provider in order; what others signed never does."""
     assert not validate_generate(conversation.request)
-    preset = PRESETS[kind]
-    taken = {"base_url": SETTINGS["base_url"]} | {
-        name: SETTINGS[name] for name in preset.kind.settings & SETTINGS.keys()
-    }
-    dialect = preset.dialect(Provider.model_validate({"kind": kind, **taken}))
     try:
-        encoded = dialect.encode(conversation.request, provider=PROVIDER, model=MODEL)
+        encoded = dialect_of(kind).encode(conversation.request, provider=PROVIDER, model=MODEL)
     except (UnsupportedFeatureError, InvalidRequestError) as refusal:
         for violation in refusal.violations:
             assert violation.field

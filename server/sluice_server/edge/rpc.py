@@ -59,6 +59,10 @@ PATIENT_ATTEMPTS = 3
 most, whatever their policy says (gRFC A6): the fourth is served, and the fifth is left for when
 that does not come to an end."""
 
+MOST_METADATA_BYTES = 20 * 1024
+"""Largest metadata of a call. gRPC refuses what is larger (`server.MAX_METADATA_BYTES` and a
+quarter), but only of clients that have acknowledged its settings: of others it takes 16 MiB."""
+
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -83,6 +87,8 @@ class Rpc:
     """What the caller says of it."""
     caller: Caller = NOBODY
     """Who calls, once it was identified."""
+    oversized: bool = False
+    """Its metadata were larger than allowed, and are not looked at."""
     insists: bool = False
     """Its library tried it so often that it hardly comes back once more."""
 
@@ -166,6 +172,9 @@ class RpcRunner:
             for key, value in cast("Metadata | None", context.invocation_metadata()) or ()
             if isinstance(value, str)
         }
+        oversized = sum(map(len, metadata)) + sum(map(len, metadata.values())) > MOST_METADATA_BYTES
+        if oversized:
+            metadata.clear()
         rpc = Rpc(
             record=CallRecord(method, generation_id=_new_id()),
             rooms=self._in_force.enter(),
@@ -174,6 +183,7 @@ class RpcRunner:
             deadline=None if remaining is None else started + remaining,
             provider_key=_secret(metadata.pop(PROVIDER_KEY, "")),
             priority=metadata.get(PRIORITY, ""),
+            oversized=oversized,
             insists=_insists(metadata),
         )
         rpc.mark = correlation.Mark(rpc.record.generation_id, rpc.scope.trace_id, rpc.scope.span_id)
@@ -192,15 +202,18 @@ class RpcRunner:
             return await handler(rpc)
         except asyncio.CancelledError:
             if not rpc.cut:
-                # The library cancels handlers for both; the clock tells which.
-                late = deadline_passed(rpc.deadline)
-                code = DeadlineExceededError.code if late else "CANCELLED"
+                code = _code_of_gone(rpc)
                 raise
             task.uncancel()
             failure = OverloadedError(
                 "The server shut down before the answer was whole.",
                 retry_after=DRAIN_RETRY_SECONDS,
             )
+        except grpc.aio.InternalError:
+            # A message could not be sent, for its caller is gone. Mostly the library cancels
+            # first, but not where a caller who did not read cuts the connection.
+            code = _code_of_gone(rpc)
+            raise
         except SluiceError as error:
             # Its frames hold this one, which would keep the call until the collector comes.
             failure = error.with_traceback(None)
@@ -236,6 +249,10 @@ class RpcRunner:
             raise OverloadedError(
                 "The server is shutting down; another one will take the call.",
                 retry_after=DRAIN_RETRY_SECONDS,
+            )
+        if rpc.oversized:
+            raise InvalidRequestError(
+                [FieldViolation("metadata", f"must not be larger than {MOST_METADATA_BYTES} bytes")]
             )
         rpc.caller = await rpc.rooms.callers.identify(metadata, peer)
         rpc.record.caller = rpc.caller.name
@@ -276,9 +293,16 @@ class RpcRunner:
         )
 
 
+def _code_of_gone(rpc: Rpc) -> str:
+    """Return how a call ended whose caller does not listen any more."""
+    # The library tells nobody why; the clock does.
+    return DeadlineExceededError.code if deadline_passed(rpc.deadline) else "CANCELLED"
+
+
 def _insists(metadata: Mapping[str, str]) -> bool:
     previous = metadata.get(PREVIOUS_ATTEMPTS, "")
-    return previous.isdecimal() and int(previous) >= PATIENT_ATTEMPTS
+    # Longer ones are no count, and Python refuses to read very long ones.
+    return len(previous) < 10 and previous.isdecimal() and int(previous) >= PATIENT_ATTEMPTS
 
 
 def _secret(text: str) -> SecretStr | None:

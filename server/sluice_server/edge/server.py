@@ -25,6 +25,10 @@ MESSAGE_SLACK = 1024 * 1024
 MAX_METADATA_BYTES = 16 * 1024
 """Metadata of one call: tokens, trace context and a few headers are below 8 KiB."""
 
+HANDSHAKE_SECONDS = 20.0
+"""Longest until a new connection has shaken hands, by TLS and HTTP/2: it holds a file descriptor
+and has no call that could be counted. gRPC's own two minutes let more of them pile up."""
+
 
 class AddressInUseError(OSError):
     """A port cannot be opened."""
@@ -46,6 +50,7 @@ def main_server(
             ),
             ("grpc.max_metadata_size", MAX_METADATA_BYTES),
             ("grpc.max_concurrent_streams", configured.max_concurrent_streams),
+            ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * milliseconds)),
             # A caller whose machine died sends no FIN: pings find out, so that
             # its upstream does not run, and cost, until the answer's end.
             ("grpc.keepalive_time_ms", int(configured.keepalive_seconds * milliseconds)),

@@ -120,7 +120,8 @@ class SseParser:
             if line.startswith(b"data:"):
                 value = line[6:] if line[5:6] == b" " else line[5:]
                 data.append(value)
-                self._grow(len(value))
+                # Its line end counts too: lines without a value would fill the memory.
+                self._grow(len(value) + 1)
             elif not line:
                 if data:
                     payload = data[0] if len(data) == 1 else b"\n".join(data)
@@ -133,6 +134,7 @@ class SseParser:
                 self._grow(len(self._name))
             elif line == b"data":
                 data.append(b"")
+                self._grow(1)
             elif line == b"event":
                 self._name = b""
             elif self._stray_left > 0 and not line.startswith(_UNUSED):

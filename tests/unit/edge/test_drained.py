@@ -20,7 +20,7 @@ class AbortedError(Exception):
 class Caller:
     """One RPC as gRPC runs it: a task that goes on after the handler, until the status is sent."""
 
-    def __init__(self, runner: RpcRunner, attempts: int = 0) -> None:
+    def __init__(self, runner: RpcRunner, attempts: int | str = 0) -> None:
         """Begin."""
         self.handled = asyncio.Event()
         self.sent = asyncio.Event()
@@ -107,3 +107,18 @@ async def test_who_insists_is_served_in_time(
     else:
         with pytest.raises(AbortedError):
             await call.task
+
+
+@pytest.mark.parametrize("attempts", ["9" * 5000, "-1", "x", " "])
+async def test_whoever_sends_no_count_is_served_like_anybody(
+    runner: RpcRunner, attempts: str
+) -> None:
+    """What is sent as a number of attempts may be anything, and leaves nothing behind."""
+    call = Caller(runner, attempts)
+    await settle()
+    assert runner.active == 1
+    call.handled.set()
+    call.sent.set()
+    await call.task
+    await settle()
+    assert runner.active == 0

@@ -148,8 +148,19 @@ def test_events_come_as_soon_as_they_are_complete() -> None:
         [b"event: " + b"x" * 65 + b"\n"],
         [b"x" * 65],
         [b": " + b"x" * 70],
+        [b"data\n" * 13] * 5,
+        [b"data:\n" * 13] * 5,
     ],
-    ids=["one event", "endless line", "endless lines", "event name", "no field", "endless comment"],
+    ids=[
+        "one event",
+        "endless line",
+        "endless lines",
+        "event name",
+        "no field",
+        "endless comment",
+        "lines without a value",
+        "lines with an empty value",
+    ],
 )
 def test_one_event_beyond_the_bound_is_refused(pieces: list[bytes]) -> None:
     """An event, or a line that never ends, cannot take more memory than the bound."""

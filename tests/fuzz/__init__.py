@@ -1,0 +1,1 @@
+"""What comes from outside, damaged and made up: targets, seeds, and what runs them."""
