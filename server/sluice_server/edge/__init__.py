@@ -4,6 +4,8 @@
 | ---------- | ------------------------------------------------------------ |
 | server     | ports and their options                                      |
 | servicer   | the four RPCs                                                |
+| intake     | how requests come in, and when handlers take them            |
+| arrivals   | messages on their way in, and those that are too slow        |
 | rpc        | what every RPC has in common, from its head to its log line  |
 | validation | whether a request keeps the contract                         |
 | status     | errors to gRPC statuses with details                         |
@@ -14,3 +16,9 @@
 
 What a turn does is the engine's business.
 """
+
+import os
+
+# gRPC would write a line for each call that breaks the protocol, in a format of its own, and
+# the status tells it already. It reads this when it is loaded.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
