@@ -20,6 +20,9 @@ from sluice_server.errors import FieldViolation, InvalidRequestError, Overloaded
 MOMENT_SECONDS = 1.0
 """A message that is here within it was not slow."""
 
+LEAVING_SECONDS = 0.05
+"""After the end of a call that brought no message its cancellation would have come."""
+
 RETRY_SECONDS = 1.0
 """What callers are told to wait whose message had to make room."""
 
@@ -61,7 +64,11 @@ class Arrivals:
         finally:
             del self._coming[task]
             self._given_up.pop(task, None)
-        return None if read is grpc.aio.EOF else cast("bytes", read)
+        if read is not grpc.aio.EOF:
+            return cast("bytes", read)
+        # A caller who leaves looks the same at first; its cancellation follows at once.
+        await asyncio.sleep(LEAVING_SECONDS)
+        return None
 
     def _look_soon(self) -> None:
         loop = asyncio.get_running_loop()

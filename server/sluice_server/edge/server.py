@@ -39,6 +39,9 @@ KEPT_DESCRIPTORS = 256
 PROBES, PROBE_SECONDS = 16, 10.0
 """How many questions may reach the health port slowly, and for how long."""
 
+MOST_PENDING = 20_000
+"""Calls of one method whose handlers have not begun: a few seconds of work for one core."""
+
 _IDENTITY_ALONE = 1
 
 HARDENED = (
@@ -49,6 +52,10 @@ HARDENED = (
     # Thirty kilobytes of gzip are thirty megabytes of memory before anybody knows
     # whose they are.
     ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ALONE),
+    # From a thousand calls on that no handler has taken yet gRPC cancels some by chance,
+    # whoever's they are. They wait instead; a stream is what a connection may have many of.
+    ("grpc.server.max_pending_requests", MOST_PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
     # Without it gRPC lets four megabytes come on each stream that nobody reads. A
     # message that is awaited comes as fast as before.
     ("grpc.http2.bdp_probe", 0),
