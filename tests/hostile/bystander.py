@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -25,9 +26,14 @@ from tests.support.openai_stream import DONE, finish, role, text, usage
 from tests.support.replies import Delay, Offer, event, sse
 from tests.support.upstream import Upstream
 
-PIECES = 40
+if TYPE_CHECKING:
+    from sluice.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
+
+PIECES = 20
 PACE_SECONDS = 0.01
 STREAMS = 4
+REPORT_SECONDS = 30.0
+"""Longest wait for streams of half a second to end."""
 FLOOD = "answer without end"
 """A request that says so is answered with more than anybody reads."""
 FLOOD_BYTES = 200 << 20
@@ -58,26 +64,34 @@ class Seen:
 class _Bystander:
     def __init__(self) -> None:
         self.seen = Seen()
+        self._ended = 0
+        self._one_ended = asyncio.Condition()
 
     async def stream(self, channel: grpc.aio.Channel) -> None:
         """Call for ever."""
         stub = stub_on(channel)
         while True:
-            got, last = "", time.monotonic()
-            try:
-                async for message in stub.Generate(request(), timeout=60):
-                    now = time.monotonic()
-                    self.seen.gaps.append(now - last)
-                    last = now
-                    got += "".join(event.text_delta.text for event in message.events)
-            except grpc.aio.AioRpcError as error:
-                self.seen.broken.append(f"{error.code().name}: {error.details()}")
-                await asyncio.sleep(0.1)
-                continue
-            if got == WHOLE:
-                self.seen.whole += 1
-            else:
-                self.seen.broken.append(f"{len(got)} of {len(WHOLE)} characters")
+            await self._call(stub)
+            async with self._one_ended:
+                self._ended += 1
+                self._one_ended.notify_all()
+
+    async def _call(self, stub: GatewayServiceAsyncStub) -> None:
+        got, last = "", time.monotonic()
+        try:
+            async for message in stub.Generate(request(), timeout=60):
+                now = time.monotonic()
+                self.seen.gaps.append(now - last)
+                last = now
+                got += "".join(event.text_delta.text for event in message.events)
+        except grpc.aio.AioRpcError as error:
+            self.seen.broken.append(f"{error.code().name}: {error.details()}")
+            await asyncio.sleep(0.1)
+            return
+        if got == WHOLE:
+            self.seen.whole += 1
+        else:
+            self.seen.broken.append(f"{len(got)} of {len(WHOLE)} characters")
 
     async def check(self, channel: grpc.aio.Channel) -> None:
         """Ask for health for ever."""
@@ -94,8 +108,12 @@ class _Bystander:
                     self.seen.unhealthy.append(str(answer.status))
             await asyncio.sleep(0.05)
 
-    def report(self) -> str:
-        """Return what was seen since the last time."""
+    async def report(self) -> str:
+        """Return what was seen since the last time, once what is open now has ended."""
+        async with self._one_ended:
+            # Twice: what an attack left to do may come later than its end.
+            enough = self._ended + 2 * STREAMS
+            await self._one_ended.wait_for(lambda: self._ended >= enough)
         seen, self.seen = self.seen, Seen()
         return json.dumps(asdict(seen))
 
@@ -119,7 +137,7 @@ async def _main() -> None:
             streams = (bystander.stream(channel) for _ in range(STREAMS))
             tasks = [asyncio.create_task(it) for it in (*streams, bystander.check(channel))]
             while await lines.readline():
-                _tell(bystander.report())
+                _tell(await bystander.report())
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -148,10 +166,11 @@ class Bystander:
         await self._say(target)
 
     async def report(self) -> Seen:
-        """Return what it saw since the last time."""
+        """Return what it saw since the last time, once what is open now has ended."""
         await self._say("report")
         assert self._process.stdout is not None
-        return Seen(**json.loads(await self._process.stdout.readline()))
+        async with asyncio.timeout(REPORT_SECONDS):
+            return Seen(**json.loads(await self._process.stdout.readline()))
 
     async def _say(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -21,7 +21,7 @@ SAMPLE_SECONDS = 0.02
 QUIET_SECONDS = 15.0
 """Longest wait until an attack's connections are gone from the server."""
 
-IMPATIENT = {"max_request_seconds": 4}
+IMPATIENT = {"max_request_seconds": 3}
 """Settings of the attacked server; all others are the defaults. Tests do not wait a minute."""
 
 
@@ -53,7 +53,6 @@ class Scene:
 
     async def suffer(self, name: str, attack: Attack) -> Outcome:
         """Run one attack and look at what it did."""
-        await self._caller.report()
         descriptors, before = self._descriptors(), self.server.resident_bytes()
         peak = before
         began = time.monotonic()
@@ -65,16 +64,17 @@ class Scene:
         await task
         seconds = time.monotonic() - began
         left = await self._left(descriptors)
-        # Long enough that streams which began in the attack have come to their end.
-        await asyncio.sleep(0.6)
         seen, after = await self._caller.report(), self.server.resident_bytes()
         return Outcome(name, attack.sent, seconds, before, peak, after, left, seen)
 
+    async def report(self) -> Seen:
+        """Return what the caller beside it saw since the last time."""
+        return await self._caller.report()
+
     def _descriptors(self) -> int:
-        connections = self._process.net_connections("tcp")
-        ports = [it.raddr[1] for it in connections if len(it.raddr) > 1]
-        kept = ports.count(self._caller.port)
-        return self._process.num_fds() - kept
+        # A listening socket has no peer, and its address is empty.
+        ports = [it.raddr[1:] for it in self._process.net_connections("tcp")]
+        return self._process.num_fds() - ports.count((self._caller.port,))
 
     async def _left(self, descriptors: int) -> int:
         until = time.monotonic() + QUIET_SECONDS
@@ -96,7 +96,7 @@ async def scene(**server: Any) -> AsyncIterator[Scene]:
         )
         async with server_process(config) as process:
             await caller.call(process.channel_target)
-            await asyncio.sleep(1)
+            await caller.report()
             yield Scene(process, caller)
 
 

@@ -81,6 +81,8 @@ class Wire:
     async def body(self, stream: int, data: bytes, *, end: bool = True, patience: float = 2) -> int:
         """Send bytes as fast as the windows allow; returns how many were taken."""
         sent = 0
+        if not data and end:
+            await self.send(*frames.data_frames(stream, data))
         while sent < len(data) and not self.closed and stream not in self.ended:
             own = self._windows.setdefault(stream, self._first_window)
             room = min(frames.FRAME_BYTES, own, self._windows[0], len(data) - sent)
