@@ -70,13 +70,28 @@ heedful='import signal, sys, pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(pytest.main())'
 
-# What failed last is kept apart from that of the others.
-compute() {
-	nice -n 10 "$bin/python" -c "$heedful" -o cache_dir=.pytest_cache/computing $computing &
+# aside STEP COMMAND ...: a step of the second process, with its times and end in a file.
+aside() {
+	step=$1 from=$(seconds)
+	shift
+	nice -n 10 "$@" &
 	trap "kill $!" TERM
 	status=0
 	wait $! || status=$?
-	echo "$(seconds) $status" >"$folder/end"
+	echo "$from $(seconds) $status" >"$folder/$step"
+}
+
+# What failed last is kept apart from that of the others. A gate must not depend on luck, so the
+# fuzzers draw the same inputs each time; `make fuzz` draws others.
+compute() {
+	aside computing "$bin/python" -c "$heedful" -o cache_dir=.pytest_cache/computing $computing
+	aside fuzzing "$bin/python" -m tests.fuzz --seconds 60 --seed 1
+}
+
+# noted STEP NAME
+noted() {
+	read -r from to status <"$folder/$1" || { from=$began_beside to=$(seconds) status=1; }
+	note "$2, beside them" "$from" "$to" "$status"
 }
 
 began_beside=$(seconds)
@@ -86,6 +101,6 @@ phase 'tests' "$bin/pytest" $(printf -- '--ignore=%s ' $computing)
 wait "$beside"
 beside=''
 cat "$folder/report"
-read -r to status <"$folder/end" || { to=$(seconds) status=1; }
-note 'tests that only compute, beside them' "$began_beside" "$to" "$status"
+noted computing 'tests that only compute'
+noted fuzzing 'fuzzing'
 finish

@@ -8,7 +8,10 @@ import os
 
 __version__ = "0.1.0"
 
-# gRPC reads this when it is loaded. Its hooks for forks let a process go on with gRPC in a
+# gRPC reads both when it is loaded. Its hooks for forks let a process go on with gRPC in a
 # copy of itself, which we never do. Between uvloop's fork and the new program they crash
 # 3 to 14 children of 100 while calls run: the embedded model would not start again.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+# It would write a line for each call that breaks the protocol, in a format of its own, where
+# the status tells it already.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,5 +1,7 @@
 """What callers may send has bounds, and media that they only name are not fetched here."""
 
+import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +11,9 @@ import pytest
 
 from sluice.v1 import content_pb2
 from sluice.v1.gateway_service_pb2 import GetMetricsRequest
+from tests.hostile import frames
+from tests.hostile.attacks import GENERATE
+from tests.hostile.wire import wire_to
 from tests.support.channels import total
 from tests.support.client import GenerateRequest, collect_failure, failure_of, request
 from tests.support.configuration import PROVIDER, configuration
@@ -117,6 +122,50 @@ async def test_metadata_is_bounded(server: RunningServer) -> None:
         await server.stub.GetMetrics(GetMetricsRequest(), metadata=large)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     await server.stub.GetMetrics(GetMetricsRequest(), metadata=large[:8])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("authorization", "Bearer " + "x" * 21 * 1024)],
+        [("authorization", "Bearer " + "x" * 2 * 1024 * 1024)],
+        [("x-many", "x" * 1000)] * 20,
+    ],
+    ids=["one", "megabytes", "one name again and again"],
+)
+async def test_metadata_is_bounded_for_who_never_agreed_to_it(
+    server: RunningServer, headers: list[frames.Header]
+) -> None:
+    """A client that has not acknowledged the server's settings is held to the bound as well."""
+    head = frames.head_frames(1, frames.request_headers(GENERATE, *headers))
+    # In one piece with the greeting: before the settings of the server can be read.
+    async with wire_to(server.listen, opening=frames.OPENING + head) as wire:
+        assert await wire.until_ended(1) == 1
+        # gRPC's own refusal, in case it had taken its settings for acknowledged, or ours.
+        assert re.search(rb"grpc-status\x01[83]", wire.ended[1])
+    await server.stub.GetMetrics(GetMetricsRequest())
+
+
+@pytest.mark.parametrize(
+    "said", [b"", frames.PREFACE[:5], frames.PREFACE], ids=["nothing", "a beginning", "no settings"]
+)
+async def test_connections_that_never_introduce_themselves_are_closed(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Whoever only connects holds a file descriptor for a while, not for good."""
+    monkeypatch.setattr("sluice_server.edge.bounds.HANDSHAKE_SECONDS", 0.5)
+    async with running(configuration(upstream)) as server:
+        host, _, port = server.listen.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(said)
+            closed = asyncio.ensure_future(reader.read())
+            assert not (await asyncio.wait([closed], timeout=0.1))[0]
+            async with asyncio.timeout(10):
+                await closed
+        finally:
+            writer.transport.abort()
+        await server.stub.GetMetrics(GetMetricsRequest())
 
 
 @pytest.mark.parametrize("place", ["arguments", "schema"])

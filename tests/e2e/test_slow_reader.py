@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from tests.hostile import frames
+from tests.hostile.attacks import GENERATE, GOOD
 from tests.support.channels import stub_to
 from tests.support.client import collect, read_one, request
 from tests.support.configuration import configuration
@@ -40,3 +44,28 @@ async def test_memory_stays_flat(upstream: Upstream) -> None:
             call.cancel()
             async with asyncio.timeout(5):
                 await upstream.requests[0].disconnected.wait()
+
+
+@pytest.mark.parametrize("window", [0, frames.LARGEST_WINDOW], ids=["shut", "open"])
+async def test_whoever_does_not_read_and_cuts_the_connection_has_cancelled(
+    upstream: Upstream, window: int
+) -> None:
+    """It is the caller's end, whatever was being sent; nothing looks like a bug of the gateway."""
+    piece = event(text("river " * 2000)) * 4
+    opening = frames.PREFACE + frames.settings((4, window)) + frames.window(1 << 30)
+    opening += frames.head_frames(1, frames.request_headers(GENERATE))
+    opening += b"".join(frames.data_frames(1, GOOD))
+
+    async with server_process(configuration(upstream)) as server:
+        upstream.reply(sse(role(), Offer(lambda _: piece, OFFERED_BYTES)))
+        host, _, port = server.channel_target.rpartition(":")
+        # Nothing is read of it.
+        _, writer = await asyncio.open_connection(host, int(port), limit=1)
+        try:
+            writer.write(opening)
+            await (await upstream.request()).held_up()
+        finally:
+            writer.transport.abort()
+        line = await server.wait_for_log("call.finished")
+        assert line["code"] == "CANCELLED"
+        assert "call.failed_internally" not in server.raw_log

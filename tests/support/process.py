@@ -4,6 +4,7 @@ Everything that does not need a process uses `server`, which is faster.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -168,5 +169,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(1.0):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        # It may end just now.
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()

@@ -140,6 +140,15 @@ class Server(Section):
     """Largest request message, in bytes. 32 MiB: room for images and documents, about what
     Anthropic documents as its own limit. gRPC's own default of 4 MiB is too small for them."""
 
+    max_request_seconds: Annotated[Wait, NEEDS_RESTART] = 60.0
+    """Longest time that a request may take to arrive, in seconds, from its head to its last byte.
+    Sixty: 32 MiB at 5 Mbit/s."""
+
+    max_slow_requests: Annotated[int, Field(ge=1, le=100_000), NOT_BOOLEAN, NEEDS_RESTART] = 64
+    """Requests that may take longer than a second to arrive, at the same time; beyond it those that
+    have been arriving for longest fail with OVERLOADED. Each holds up to `max_request_bytes`.
+    Sixty-four: 2 GiB at the worst, and what is sent at once is never slow."""
+
     max_answer_bytes: Annotated[int, Field(ge=1024, le=1024 * MEBIBYTE), NOT_BOOLEAN] = 2 * MEBIBYTE
     """Largest complete message repeated in the final event of a streamed answer, in bytes.
     2 MiB: half of what gRPC clients accept by default, since events share the message."""
@@ -154,6 +163,11 @@ class Server(Section):
     """Longest time that output may be held back under load to share a message with what follows,
     in milliseconds. An idle server holds nothing back. Fifty: not visible to a reader, and halves
     the cost of a token at 400 streams. 0: never hold back."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000), NOT_BOOLEAN, NEEDS_RESTART] = 20_000
+    """Connections at the same time; further ones are closed as they come. At most the process's
+    limit of open files (`ulimit -n`) less 256, which are kept for providers and probes. Twenty
+    thousand: gateways and balancers need a few each, programs of people one."""
 
     max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000), NOT_BOOLEAN, NEEDS_RESTART] = (
         1000

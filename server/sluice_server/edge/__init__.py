@@ -3,7 +3,10 @@
 | module     | holds                                                        |
 | ---------- | ------------------------------------------------------------ |
 | server     | ports and their options                                      |
+| bounds     | what gRPC bounds on every port before anything of ours runs  |
 | servicer   | the four RPCs                                                |
+| intake     | how requests come in, and when handlers take them            |
+| arrivals   | messages on their way in, and those that are too slow        |
 | rpc        | what every RPC has in common, from its head to its log line  |
 | validation | whether a request keeps the contract                         |
 | status     | errors to gRPC statuses with details                         |

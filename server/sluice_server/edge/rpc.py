@@ -22,6 +22,7 @@ import grpc
 import structlog
 from pydantic import SecretStr
 
+from sluice_server.edge.bounds import MAX_METADATA_BYTES
 from sluice_server.edge.identity.caller import NOBODY, Caller
 from sluice_server.edge.identity.certificates import AuthContext
 from sluice_server.edge.pushback import Standing
@@ -58,10 +59,6 @@ PATIENT_ATTEMPTS = 3
 """So often a replica that drains or is full refuses a call. gRPC libraries try it five times at
 most, whatever their policy says (gRFC A6): the fourth is served, and the fifth is left for when
 that does not come to an end."""
-
-MOST_METADATA_BYTES = 20 * 1024
-"""Largest metadata of a call. gRPC refuses what is larger (`server.MAX_METADATA_BYTES` and a
-quarter), but only of clients that have acknowledged its settings: of others it takes 16 MiB."""
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 # In quotes: the parameters exist in the type stubs alone.
@@ -167,14 +164,13 @@ class RpcRunner:
         """Run `handler`; ends as the module's docstring says."""
         started = time.monotonic()
         remaining = cast("float | None", context.time_remaining())
-        metadata = {
-            key: value
-            for key, value in cast("Metadata | None", context.invocation_metadata()) or ()
-            if isinstance(value, str)
-        }
-        oversized = sum(map(len, metadata)) + sum(map(len, metadata.values())) > MOST_METADATA_BYTES
-        if oversized:
-            metadata.clear()
+        sent = cast("Metadata | None", context.invocation_metadata()) or ()
+        # gRPC refuses such itself, but only of clients that have acknowledged its settings,
+        # and does not count what is only named again.
+        oversized = sum(len(key) + len(value) for key, value in sent) > MAX_METADATA_BYTES
+        metadata = (
+            {} if oversized else {key: value for key, value in sent if isinstance(value, str)}
+        )
         rpc = Rpc(
             record=CallRecord(method, generation_id=_new_id()),
             rooms=self._in_force.enter(),
@@ -252,7 +248,7 @@ class RpcRunner:
             )
         if rpc.oversized:
             raise InvalidRequestError(
-                [FieldViolation("metadata", f"must not be larger than {MOST_METADATA_BYTES} bytes")]
+                [FieldViolation("metadata", f"must not be larger than {MAX_METADATA_BYTES} bytes")]
             )
         rpc.caller = await rpc.rooms.callers.identify(metadata, peer)
         rpc.record.caller = rpc.caller.name

@@ -5,29 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from typing import cast
 
 import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.config import addresses, settings
+from sluice_server.edge import bounds
+from sluice_server.edge.arrivals import Arrivals
 from sluice_server.edge.certificate_files import CertificateFiles
+from sluice_server.edge.intake import LARGEST_QUESTION, Registrar
 from sluice_server.edge.servicer import GatewayServicer
-from sluice_server.edge.unreadable import Registrar
 
 MESSAGE_SLACK = 1024 * 1024
 """An answer is bounded by its content; the message around it is a little larger."""
 
-MAX_METADATA_BYTES = 16 * 1024
-"""Metadata of one call: tokens, trace context and a few headers are below 8 KiB."""
-
-HANDSHAKE_SECONDS = 20.0
-"""Longest until a new connection has shaken hands, by TLS and HTTP/2: it holds a file descriptor
-and has no call that could be counted. gRPC's own two minutes let more of them pile up."""
+PROBES, PROBE_SECONDS = 16, 10.0
+"""How many questions may reach the health port slowly, and for how long."""
 
 
 class AddressInUseError(OSError):
@@ -48,9 +45,9 @@ def main_server(
                 "grpc.max_send_message_length",
                 configured.max_whole_answer_bytes + MESSAGE_SLACK,
             ),
-            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
             ("grpc.max_concurrent_streams", configured.max_concurrent_streams),
-            ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * milliseconds)),
+            ("grpc.max_allowed_incoming_connections", bounds.most_connections(configured)),
+            *bounds.hardened(),
             # A caller whose machine died sends no FIN: pings find out, so that
             # its upstream does not run, and cost, until the answer's end.
             ("grpc.keepalive_time_ms", int(configured.keepalive_seconds * milliseconds)),
@@ -70,23 +67,39 @@ def main_server(
             ("grpc.so_reuseport", 0),
         )
     )
-    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(
-        servicer, cast("grpc.aio.Server", Registrar(server, servicer))
+    arrivals = Arrivals(
+        most_slow=configured.max_slow_requests, longest_seconds=configured.max_request_seconds
     )
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    gateway_service_pb2_grpc.add_GatewayServiceServicer_to_server(
+        servicer, Registrar.before(server, arrivals, asks=True)
+    )
+    strangers = Registrar.before(server, arrivals, asks=False)
+    health_pb2_grpc.add_HealthServicer_to_server(health, strangers)
     services = (
         gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name,
         health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
         reflection.SERVICE_NAME,
     )
-    reflection.enable_server_reflection(services, server)
+    # By hand, since the library's own helper wants the server itself.
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+        reflection.aio.ReflectionServicer(services), strangers
+    )
     return server
 
 
 def health_server(health: health_aio.HealthServicer) -> grpc.aio.Server:
     """Return the plaintext server for probes, which cannot do TLS."""
-    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", LARGEST_QUESTION),
+            *bounds.hardened(),
+            ("grpc.so_reuseport", 0),
+        )
+    )
+    arrivals = Arrivals(most_slow=PROBES, longest_seconds=PROBE_SECONDS)
+    health_pb2_grpc.add_HealthServicer_to_server(
+        health, Registrar.before(server, arrivals, asks=False)
+    )
     return server
 
 

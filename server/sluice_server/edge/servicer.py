@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc
 from sluice_server.edge.gate import Gate
+from sluice_server.edge.intake import Coming
 from sluice_server.edge.metrics_snapshot import MetricsSnapshot
 from sluice_server.edge.replay import make_sendable
 from sluice_server.edge.rpc import Context, Rpc, RpcRunner
@@ -26,12 +27,6 @@ from sluice_server.errors import CallerForbiddenError, FieldViolation, InvalidRe
 from sluice_server.limits.narrowed import narrowed
 from sluice_server.telemetry.metrics import Metrics
 from sluice_server.telemetry.tracing import Tracing
-
-UNREADABLE = (
-    "Send a message of the method's type, nested at most 100 messages deep; each level of a "
-    "google.protobuf.Struct is three."
-)
-"""Told where a request cannot be read."""
 
 
 class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
@@ -52,14 +47,15 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         self._metrics = metrics
         self._tracing = tracing
 
-    # A coroutine that writes is grpc.aio's other style for a stream; the type
-    # stubs know the generator alone.
+    # Requests are taken where the caller is known (`intake`). A coroutine that writes
+    # is grpc.aio's other style for a stream. The type stubs know neither.
     async def Generate(  # type: ignore[override]
-        self, request: gateway_service_pb2.GenerateRequest, context: Context
+        self, coming: Coming[gateway_service_pb2.GenerateRequest], context: Context
     ) -> None:
         """Run one turn and stream it."""
 
         async def handle(rpc: Rpc) -> None:
+            request = await coming.take()
             rpc.record.model = request.model
             low = rpc.low or rpc.rooms.own.is_low(rpc.record.caller)
             came = time.monotonic()
@@ -118,12 +114,13 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         finally:
             rpc.record.queued_seconds = waited + call.clock.queued
 
-    async def ListModels(
-        self, request: gateway_service_pb2.ListModelsRequest, context: Context
+    async def ListModels(  # type: ignore[override]
+        self, coming: Coming[gateway_service_pb2.ListModelsRequest], context: Context
     ) -> gateway_service_pb2.ListModelsResponse:
         """List the models that can be called now."""
 
         async def handle(rpc: Rpc) -> gateway_service_pb2.ListModelsResponse:
+            request = await coming.take()
             _refuse(validate_list_models(request))
             return await rpc.rooms.catalog.list(
                 request, only=rpc.caller.may_use if rpc.caller.models is not None else None
@@ -131,12 +128,13 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
 
         return await self._runner.run("ListModels", context, handle)
 
-    async def GetRateLimits(
-        self, request: gateway_service_pb2.GetRateLimitsRequest, context: Context
+    async def GetRateLimits(  # type: ignore[override]
+        self, coming: Coming[gateway_service_pb2.GetRateLimitsRequest], context: Context
     ) -> gateway_service_pb2.GetRateLimitsResponse:
         """Tell how much room is left upstream."""
 
         async def handle(rpc: Rpc) -> gateway_service_pb2.GetRateLimitsResponse:
+            request = await coming.take()
             _refuse(validate_get_rate_limits(request))
             return await self._rate_limits(request, rpc)
 
@@ -156,24 +154,17 @@ class GatewayServicer(gateway_service_pb2_grpc.GatewayServiceServicer):
         known = await limits.snapshot(request, caller=caller.name)
         return narrowed(known, may_see=caller.may_see)
 
-    async def GetMetrics(
-        self, request: gateway_service_pb2.GetMetricsRequest, context: Context
+    async def GetMetrics(  # type: ignore[override]
+        self, coming: Coming[gateway_service_pb2.GetMetricsRequest], context: Context
     ) -> gateway_service_pb2.GetMetricsResponse:
         """Return counters, latencies and health."""
 
         async def handle(_rpc: Rpc) -> gateway_service_pb2.GetMetricsResponse:
+            request = await coming.take()
             _refuse(validate_get_metrics(request))
             return await self._snapshot.take(request.providers)
 
         return await self._runner.run("GetMetrics", context, handle)
-
-    async def refuse_unreadable(self, method: str, context: Context) -> None:
-        """End an RPC whose request is no message of its type."""
-
-        async def handle(_rpc: Rpc) -> None:
-            _refuse([FieldViolation("request", UNREADABLE)])
-
-        await self._runner.run(method, context, handle)
 
 
 def _refuse(violations: list[FieldViolation]) -> None:

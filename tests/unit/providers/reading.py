@@ -119,9 +119,15 @@ def told(events: Iterable[event_pb2.Event]) -> Told:
                 raise AssertionError(other)
     contents = ["".join(piece) for piece in pieces]
     return [
-        (kind, f"{name} {content.strip() or '{}'}" if kind == "tool_call" else content)
+        (kind, f"{name} {_arguments(content)}" if kind == "tool_call" else content)
         for kind, name, content in zip(kinds, names, contents, strict=True)
     ]
+
+
+def _arguments(written: str) -> str:
+    """Return what a call's arguments come to, which may be written as nothing."""
+    text = written.strip()
+    return "{}" if text in {"", "null"} else text
 
 
 def read(
