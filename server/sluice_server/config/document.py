@@ -94,7 +94,7 @@ def _read(raw: bytes, environ: Mapping[str, str], document: Document) -> None:
         document.add((), "is not UTF-8 text")
         return
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is not None:
             _Builder(loader, document, environ).fill(root)
@@ -119,6 +119,24 @@ def _syntax_fault(error: yaml.YAMLError, text: str) -> tuple[str, int | None]:
     told = told.removesuffix(", but found").removeprefix("but ")
     message = f"is not valid YAML: {told}" if told else "is not valid YAML"
     return message, mark.line + 1 if mark is not None else None
+
+
+class _Loader(yaml.SafeLoader):
+    """Gives up as soon as the text is nested too deeply.
+
+    For each token the library looks at all levels around it: a kilobyte of brackets took a second,
+    and most of a minute where programs may recurse deeper than Python lets them by default.
+    """
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level > DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(token)
+
+    def add_indent(self, column: int) -> bool:
+        if len(self.indents) > DEEPEST:
+            raise RecursionError
+        return bool(super().add_indent(column))
 
 
 class _TooLargeError(yaml.YAMLError):

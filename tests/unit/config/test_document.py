@@ -36,6 +36,8 @@ MERGED_LAUGHS = "\n".join(
         ("a: &a [*a]", "line 1: is nested too deeply"),
         ("a: &a {<<: *a}", "line 1: is nested too deeply"),
         ("[" * 5000, "is nested too deeply"),
+        ("- " * 5000, "is nested too deeply"),
+        ("{a: " * 5000, "is nested too deeply"),
         (LAUGHS, "is not valid YAML: aliases make it too large"),
         (MERGED_LAUGHS, "is not valid YAML: aliases make it too large"),
         ("#" * (LARGEST_FILE_BYTES + 1), f"is larger than {LARGEST_FILE_BYTES} bytes"),
