@@ -87,6 +87,18 @@ def test_what_is_mounted_is_there(services: Json) -> None:
     assert (Path(build["context"]) / build["dockerfile"]).is_file()
 
 
+def test_a_changed_configuration_is_seen(services: Json) -> None:
+    """Its folder is mounted: a file that an editor replaces would be another one outside."""
+    image = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    (folder,) = [
+        Path(volume["source"])
+        for volume in services["sluice"]["volumes"]
+        if volume["target"] == "/etc/sluice"
+    ]
+    assert (folder / "sluice.yaml").is_file()
+    assert '"/etc/sluice/sluice.yaml"' in image
+
+
 def test_grafana_finds_its_dashboards(services: Json) -> None:
     """What is mounted is where the provisioning looks, and the data source's variable is set."""
     targets = {volume["target"] for volume in services["grafana"]["volumes"]}
@@ -113,11 +125,11 @@ def test_prometheus_takes_its_configuration(services: Json, tmp_path: Path) -> N
 
 def test_sluice_takes_its_configuration(services: Json) -> None:
     """`check` has no fault to tell, and what the file names are services of the stack."""
-    path = STACK / "sluice.yaml"
+    path = STACK / "config/sluice.yaml"
     command = [sys.executable, "-m", "sluice_server", "check", "--config", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    config = yaml_of("sluice.yaml")
+    config = yaml_of("config/sluice.yaml")
     assert config["state"]["redis"].split("/")[2].split(":")[0] in services
     assert config["telemetry"]["otlp_endpoint"].split("/")[2].split(":")[0] in services
 
