@@ -1,1 +1,1 @@
-"""All tests. Rooms: unit, contract, e2e, bench, fuzz; what they share is in support."""
+"""All tests. A room for each kind; what they share is in `support`."""
