@@ -39,6 +39,8 @@ ENDLESS = 600.0
 """Seconds that no test outlives."""
 LEASE = 6.0
 """Seconds for which the room of a lost replica stays taken, where a test waits for it."""
+SHORT_LEASE = 1.0
+"""The same, where a test outlives it several times."""
 PLACES = 6
 """Calls at a time, of all replicas together."""
 REQUESTS = rate_limit_pb2.RATE_LIMIT_UNIT_REQUESTS
@@ -311,6 +313,32 @@ async def test_a_killed_replica_costs_no_call_without_output(redis: RedisServer)
             assert reader.failure is None, reader.failure
             assert reader.whole
             assert reader.answer.text == "onetwo"
+
+
+async def test_a_long_answer_keeps_its_place(redis: RedisServer) -> None:
+    """Others find no room while it runs, however much longer than a lost replica's that is."""
+    gate = Gate()
+    async with Upstream() as upstream, asyncio.timeout(60):
+        upstream.answer(sse(text("long"), gate, finish("stop"), usage(1, 1), DONE))
+        config = configuration(
+            upstream, providers={PROVIDER: {"limits": {"concurrent_streams": 1}}}
+        )
+        program = ("tests.support.short_lived", str(SHORT_LEASE))
+        async with fleet(config, redis, count=2, program=program) as replicas:
+            one, other = replicas.stubs
+            reader = Reader(one.Generate(request()))
+            await upstream.request()
+            wanted = request()
+            wanted.routing.no_wait = True
+            until = time.monotonic() + 4 * SHORT_LEASE
+            while time.monotonic() < until:
+                got = await collect_failure(other.Generate(wanted))
+                assert got.reason == "PROVIDER_RATE_LIMITED"
+            gate.open()
+            await reader.wait()
+            assert reader.answer.text == "long"
+            assert (await collect(other.Generate(request()))).text == "long"
+    assert len(upstream.requests) == 2
 
 
 async def test_a_killed_redis_costs_no_call() -> None:

@@ -16,7 +16,8 @@ from sluice_server.credentials.standing import Standing
 from sluice_server.credentials.use import Use
 from sluice_server.engine.headroom import Headroom
 from sluice_server.health.breakers import Passage
-from sluice_server.limits.admission import Admission, Ask, Lease
+from sluice_server.limits.admission import Admission, Ask
+from sluice_server.limits.leases import Lease
 from sluice_server.state.quota import Group, Observed, Unit
 
 

@@ -1,7 +1,7 @@
 """Admission: a call goes when everything that it will use has room, or waits, or fails at once.
 
-Here is which credential is asked for room, how long a call may wait, and the lease
-that a call holds while it runs. The order of waiting is in `line`, counting in the
+Here is which credential is asked for room, and how long a call may wait. What a call
+holds while it runs is in `leases`, the order of waiting in `line`, counting in the
 quota store, who may be used in the pool of credentials.
 """
 
@@ -25,6 +25,7 @@ from sluice_server.errors import (
 )
 from sluice_server.limits.estimate import Estimate
 from sluice_server.limits.known import Known
+from sluice_server.limits.leases import Lease, Leases
 from sluice_server.limits.line import Line, Waiter
 from sluice_server.limits.own import CALLER, OwnLimits
 from sluice_server.limits.pools import Candidate, Pool
@@ -38,10 +39,6 @@ from sluice_server.state.quota import (
     Reservation,
     Unit,
 )
-
-RESERVATION_SECONDS = 900.0
-"""Time to live of a reservation: longer than nearly every answer. A replica that
-dies holds its room for no longer."""
 
 POLL_SECONDS = 0.1
 """How often the first of a line asks again before the known wait is over: other
@@ -84,46 +81,6 @@ class _LineKey(NamedTuple):
     pool: Pool
 
 
-class Lease:
-    """Room that one call holds. Settle it exactly once, whatever became of the call."""
-
-    def __init__(
-        self, admission: Admission, reservation: Reservation, credential: Candidate | None
-    ) -> None:
-        self._admission = admission
-        self._reservation = reservation
-        self._heard = False
-        self._settled = False
-        self.credential = credential
-        """What to call with; None where the provider takes none."""
-        self.waited = 0.0
-        """Seconds from the question to the admission."""
-        self.limit = ""
-        """What had no room meanwhile; empty when there was some at once."""
-
-    @property
-    def group(self) -> Group:
-        """Return whose room it is."""
-        return self._reservation.group
-
-    async def observe(self, seen: Sequence[Observed]) -> None:
-        """Learn what the response stated, as soon as its head is there, also when it is nothing."""
-        self._heard = True
-        await self._admission.observed(self._reservation, self.credential, seen)
-
-    async def settle(self, used: Mapping[Unit, int] | None) -> None:
-        """Give the room back; a second time does nothing.
-
-        Args:
-            used: What the call took; None when nothing was sent. Units without a count
-                stay as estimated.
-        """
-        if self._settled:
-            return
-        self._settled = True
-        await self._admission.settled(self._reservation, used, heard=self._heard)
-
-
 class Admission:
     """Lets calls go, in order."""
 
@@ -149,6 +106,7 @@ class Admission:
         self._numbers = itertools.count()
         self._prefix = uuid.uuid4().hex
         self._chores: set[asyncio.Task[None]] = set()
+        self._leases = Leases(store, self._later)
 
     def refit(self, configured: settings.Limits, own: OwnLimits) -> None:
         """Go by these settings from now on, for calls that wait already too.
@@ -221,6 +179,7 @@ class Admission:
         for line in tuple(self._lines.values()):
             await line.aclose()
         self._lines.clear()
+        self._leases.close()
         await asyncio.gather(*self._chores, return_exceptions=True)
 
     async def observed(
@@ -238,6 +197,7 @@ class Admission:
         """Take a lease's room back."""
         if not heard:
             self._known.lost(reservation.group)
+        self._leases.ended(reservation)
         try:
             await self._store.settle(reservation, used)
         except asyncio.CancelledError:
@@ -327,6 +287,7 @@ class Admission:
             refusal = await self._reserve(reservation)
             if refusal is None:
                 self._known.sent(reservation.group, self._clock())
+                self._leases.began(reservation)
                 return Lease(self, reservation, candidate)
             bounds.append(Bound(_subject(reservation.group, refusal), refusal))
             waits.append(_known_wait(refusal))
@@ -377,7 +338,7 @@ class Admission:
 
     async def _reserve(self, reservation: Reservation) -> Refusal | None:
         try:
-            return await self._store.reserve(reservation, ttl=RESERVATION_SECONDS)
+            return await self._store.reserve(reservation, ttl=self._leases.seconds)
         except BaseException:
             # It may have been made all the same.
             self._later(self._store.settle(reservation, None))

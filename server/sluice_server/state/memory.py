@@ -56,7 +56,7 @@ class MemoryQuotaStore:
         room.advance(now)
         if reservation.id in room.live:
             return None
-        hold = Hold(room.number + 1, reservation, now + ttl, ttl)
+        hold = Hold(room.number + 1, reservation, now, now + ttl)
         own = [(limit, self._own_limit(limit, now)) for limit in reservation.own]
         if not force:
             refusal = _worst(room, own, hold.amounts, reservation.ceiling, now)
@@ -104,7 +104,7 @@ class MemoryQuotaStore:
         if amount:
             room.held[REQUESTS] -= amount
             stated = frozenset((o.unit, o.window) for o in believed if o.remaining is not None)
-            room.ended(Ended(room.number, now, now + hold.ttl, REQUESTS, amount), stated)
+            room.ended(Ended(room.number, now, now + sane.ENDED_SECONDS, REQUESTS, amount), stated)
         else:
             room.prune()
 
@@ -122,15 +122,33 @@ class MemoryQuotaStore:
         counts: dict[Unit, int] = {} if used is None else hold.amounts | sane.amounts(used)
         for unit, amount in counts.items():
             if amount and not (unit == REQUESTS and hold.counted):
-                room.ended(Ended(room.number, now, now + hold.ttl, unit, amount))
+                room.ended(Ended(room.number, now, now + sane.ENDED_SECONDS, unit, amount))
         room.prune()
         for limit in hold.reservation.own:
             state = self._own_limit(limit, now)
             if limit.window:
                 taken, spent = hold.amounts.get(limit.unit, 0), counts.get(limit.unit, 0)
-                state.settle(limit, taken, spent, hold.expires - hold.ttl, now)
+                state.settle(limit, taken, spent, hold.began, now)
             else:
                 state.calls.pop(reservation.id, None)
+
+    async def renew(
+        self, reservations: Sequence[Reservation], *, ttl: float
+    ) -> Sequence[Reservation]:
+        """Keep what running calls hold for so many seconds from now; none is left out."""
+        now = self._clock()
+        for reservation in reservations:
+            room = self._room(reservation.group)
+            room.advance(now)
+            hold = room.live.get(reservation.id)
+            if hold is None:
+                await self.reserve(reservation, ttl=ttl, force=True)
+                continue
+            hold.expires = now + ttl
+            for limit in reservation.own:
+                if not limit.window:
+                    self._own_limit(limit, now).calls[reservation.id] = hold.expires
+        return ()
 
     async def buckets(self, wanted: Filter) -> list[BucketState]:
         """Return what is known now, in a stable order."""

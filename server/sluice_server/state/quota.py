@@ -25,7 +25,9 @@ quota scope and a model.
   of calls at the same time. They are taken at once and corrected when the call is
   settled. What a call took before a refill does not come back after it.
 - A reservation is all or nothing, over all buckets of its group and its own limits.
-- What a lost replica reserved is free again after its time to live.
+- A reservation lives for a time and is renewed while its call runs, so that what a lost
+  replica reserved is free again soon. One that lapsed all the same, because a replica or
+  Redis stood still, is taken again whether or not there is room: its call runs.
 """
 
 from __future__ import annotations
@@ -165,6 +167,14 @@ class QuotaStore(Protocol):
         """End a reservation; None: nothing was sent. Units without a count stay as estimated.
 
         Settling twice is settling once.
+        """
+
+    async def renew(
+        self, reservations: Sequence[Reservation], *, ttl: float
+    ) -> Sequence[Reservation]:
+        """Keep what running calls hold for `ttl` seconds from now.
+
+        Returns those that lapsed and were not taken again, for whoever knows whether they run.
         """
 
     async def buckets(self, wanted: Filter) -> list[BucketState]:

@@ -42,14 +42,14 @@ class Ended(NamedTuple):
 class Hold:
     """What a running call holds."""
 
-    __slots__ = ("amounts", "counted", "expires", "number", "reservation", "ttl")
+    __slots__ = ("amounts", "began", "counted", "expires", "number", "reservation")
 
-    def __init__(self, number: int, reservation: Reservation, expires: float, ttl: float) -> None:
+    def __init__(self, number: int, reservation: Reservation, began: float, expires: float) -> None:
         self.number = number
         self.reservation = reservation
         self.amounts = sane.amounts(reservation.amounts)
+        self.began = began
         self.expires = expires
-        self.ttl = ttl
         self.counted = False
         """Its response was seen, so that the provider has counted the request."""
 

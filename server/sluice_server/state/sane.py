@@ -21,6 +21,8 @@ RECHECK = 1.0
 """Seconds to wait where nobody knows when something is given back."""
 SILENT_WINDOW = 60.0
 """Seconds after which a remaining without window and reset is forgotten."""
+ENDED_SECONDS = 900.0
+"""What an ended call used counts for so long, unless the provider's word includes it before."""
 FORGET_SECONDS = 3_600.0
 """A bucket that was not mentioned for so long, and for two windows, is dropped."""
 TOLERANCE_SECONDS = 1.0

@@ -9,6 +9,7 @@ calls share again.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,6 +120,22 @@ class SharedQuotaStore:
             # It may be held there, from before or by an answer that came too late.
             self._owe(reservation, used)
 
+    async def renew(
+        self, reservations: Sequence[Reservation], *, ttl: float
+    ) -> Sequence[Reservation]:
+        """Keep what running calls hold for `ttl` seconds from now; none is left out."""
+        await self._local.renew(reservations, ttl=ttl)
+        _, lapsed = await self._try(lambda: self._remote.renew(reservations, ttl=ttl))
+        if lapsed:
+            counted = {running.id: counted for running, _, counted in self._local.running()}
+            for reservation in lapsed:
+                await self._try(
+                    functools.partial(
+                        self._take_again, reservation, ttl, counted=counted.get(reservation.id)
+                    )
+                )
+        return ()
+
     async def buckets(self, wanted: Filter) -> list[BucketState]:
         """Return what is known now, in a stable order."""
         shared, states = await self._try(lambda: self._remote.buckets(wanted))
@@ -219,11 +236,7 @@ class SharedQuotaStore:
         for key, seconds in self._local.resting().items():
             await self._remote.cool(key, seconds)
         for reservation, ttl, counted in self._local.running():
-            # Settled while we spoke: nobody would settle it there again.
-            if self._local.runs(reservation):
-                await self._remote.reserve(reservation, ttl=ttl, force=True, counted=counted)
-                if not self._local.runs(reservation):
-                    await self._remote.settle(reservation, None)
+            await self._take_again(reservation, ttl, counted=counted)
         for bucket in await self._local.buckets(Filter()):
             if bucket.observed_at >= self._state.since or bucket.reset_at is not None:
                 seen = Observed(
@@ -236,12 +249,24 @@ class SharedQuotaStore:
                 )
                 await self._remote.observe(bucket.group, [seen])
 
+    async def _take_again(
+        self, reservation: Reservation, ttl: float, *, counted: bool | None
+    ) -> None:
+        """Tell Redis of a call that runs, whether or not there is room."""
+        # Settled while we spoke: nobody would settle it there again.
+        if self._local.runs(reservation):
+            await self._remote.reserve(reservation, ttl=ttl, force=True, counted=bool(counted))
+            if not self._local.runs(reservation):
+                await self._remote.settle(reservation, None)
+
     async def _pay(self) -> None:
         """Tell of the calls that ended without Redis."""
         for name, (ended, used) in list(self._owed.items()):
             if name in self._apart and used is not None and _counts_money(ended):
                 # Other amounts flow back before long, money only with the next day.
-                await self._remote.reserve(ended, ttl=CATCH_UP_SECONDS, force=True)
+                await self._remote.reserve(
+                    ended, ttl=CATCH_UP_SECONDS, force=True, remember=CATCH_UP_SECONDS
+                )
             await self._remote.settle(ended, used)
             self._owed.pop(name, None)
             self._apart.discard(name)

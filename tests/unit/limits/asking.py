@@ -7,9 +7,10 @@ from typing import Any
 
 from sluice_server.config.settings import Settings
 from sluice_server.errors import UpstreamError
-from sluice_server.limits.admission import Admission, Ask, Lease
+from sluice_server.limits.admission import Admission, Ask
 from sluice_server.limits.estimate import Estimate
 from sluice_server.limits.known import Known
+from sluice_server.limits.leases import Lease
 from sluice_server.limits.own import OwnLimits
 from sluice_server.state.memory import MemoryQuotaStore
 from sluice_server.state.quota import REQUESTS, TOKENS, Group, Observed, Refusal, Reservation, Unit
@@ -74,6 +75,8 @@ class Store(MemoryQuotaStore):
         self.questions: list[str] = []
         self.settled: list[str] = []
         self.gate: Callable[[], Awaitable[object]] | None = None
+        self.renewed = 0
+        self.gate_of_renewing: Callable[[], Awaitable[object]] | None = None
         self.gate_of_settling: Callable[[], Awaitable[object]] | None = None
 
     async def reserve(
@@ -85,6 +88,15 @@ class Store(MemoryQuotaStore):
         if self.gate is not None:
             await self.gate()
         return answer
+
+    async def renew(
+        self, reservations: Sequence[Reservation], *, ttl: float
+    ) -> Sequence[Reservation]:
+        """Keep it."""
+        self.renewed += 1
+        if self.gate_of_renewing is not None:
+            await self.gate_of_renewing()
+        return await super().renew(reservations, ttl=ttl)
 
     async def settle(self, reservation: Reservation, used: Any) -> None:
         """Give it back."""

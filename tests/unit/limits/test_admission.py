@@ -13,8 +13,9 @@ from sluice_server.errors import (
     ProviderQuotaExhaustedError,
     ProviderRateLimitedError,
 )
-from sluice_server.limits.admission import Lease
+from sluice_server.limits import leases
 from sluice_server.limits.estimate import Estimate
+from sluice_server.limits.leases import LEASE_SECONDS, Lease
 from sluice_server.state.quota import OUTPUT_TOKENS, REQUESTS, TOKENS, Filter, Group
 from tests.unit.limits.asking import Desk, Key, Pool
 from tests.unit.limits.virtual import passed, run, settle_down
@@ -46,6 +47,51 @@ def test_room_is_taken_at_once() -> None:
         assert (desk.store.held(), bucket.reserved) == (0, 3)
 
     run(scenario)
+
+
+def test_room_is_held_for_as_long_as_a_call_runs() -> None:
+    """It is renewed, however long an answer takes, and no more after its end."""
+
+    async def scenario() -> None:
+        desk = Desk()
+        held = [await desk.admit() for _ in range(2 * leases.BATCH)]
+        for _ in range(10):
+            await asyncio.sleep(LEASE_SECONDS)
+            assert desk.store.held() == len(held)
+        for lease in held[1:]:
+            await lease.settle({})
+        await asyncio.sleep(10 * LEASE_SECONDS)
+        assert desk.store.held() == 1
+        await held[0].settle({})
+        assert desk.store.held() == 0
+        asked = desk.store.renewed
+        await asyncio.sleep(10 * LEASE_SECONDS)
+        assert desk.store.renewed == asked
+        await desk.admission.aclose()
+
+    run(scenario)
+
+
+def test_a_renewal_that_fails_is_made_up_for_by_the_next() -> None:
+    """The store's trouble ends no renewing."""
+
+    async def scenario() -> None:
+        desk = Desk()
+        lease = await desk.admit()
+        desk.store.gate_of_renewing = _fails
+        await asyncio.sleep(LEASE_SECONDS / 2)
+        assert desk.store.renewed == 1
+        desk.store.gate_of_renewing = None
+        await asyncio.sleep(3 * LEASE_SECONDS)
+        assert desk.store.held() == 1
+        await lease.settle({})
+        await desk.admission.aclose()
+
+    run(scenario)
+
+
+async def _fails() -> None:
+    raise ConnectionError("no store")
 
 
 def test_provider_without_credentials() -> None:

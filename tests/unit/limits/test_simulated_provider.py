@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sluice_server.limits.admission import Lease
 from sluice_server.limits.estimate import Estimate
+from sluice_server.limits.leases import Lease
 from sluice_server.state.quota import REQUESTS, TOKENS, Observed
 from tests.unit.limits.asking import Desk, Store
 from tests.unit.limits.virtual import START, now, passed, run

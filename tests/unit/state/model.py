@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sluice_server.state import sane
 from sluice_server.state.quota import REQUESTS, Observed, OwnLimit, Reservation, Unit
 
 Key = tuple[Unit, float]
@@ -17,7 +18,6 @@ class Call:
 
     began: int
     reservation: Reservation
-    ttl: float
     expires: float
     seen: tuple[int, float] | None = None
     """Event and time of its response."""
@@ -105,7 +105,7 @@ class Model:
                 counted[0] <= bucket.included
                 or counted[1] <= bucket.rolled
                 or (key[1] and counted[1] + key[1] <= self.now)
-                or counted[1] + call.ttl <= self.now
+                or counted[1] + sane.ENDED_SECONDS <= self.now
             ):
                 continue
             held += amount
@@ -130,8 +130,13 @@ class Model:
             if limit.window:
                 taken = reservation.amounts.get(limit.unit, 0)
                 self.levels[limit.name] = self.level(limit) - taken
-        self.calls[reservation.id] = Call(self.event, reservation, ttl, self.now + ttl)
+        self.calls[reservation.id] = Call(self.event, reservation, self.now + ttl)
         return True
+
+    def renew(self, names: Sequence[str], ttl: float) -> None:
+        """Let calls that run live on."""
+        for name in names:
+            self.calls[name].expires = self.now + ttl
 
     def observe(self, seen: Sequence[Observed], name: str) -> None:
         """Take in statements."""

@@ -225,6 +225,47 @@ async def test_what_a_lost_replica_held_is_free_again(world: World) -> None:
     assert await reserved(world, TOKENS) == 0
 
 
+async def test_what_is_renewed_stays_held(world: World) -> None:
+    """A reservation that is renewed outlives its time, on buckets and own limits, until its end."""
+    own = (OwnLimit(name="streams", unit=REQUESTS, capacity=1),)
+    long = call("long", tokens=50, own=own)
+    await world.store.observe(GROUP, [said(world, remaining=5), said(world, TOKENS, 50)])
+    assert await reserve(world, long, ttl=SOON) is None
+    end = world.now() + 3 * SOON
+    while world.now() < end:
+        assert not await world.store.renew([long], ttl=SOON)
+        refusal = await reserve(world, call("next", own=own))
+        assert refusal is not None
+        assert refusal.own == "streams"
+        assert await reserve(world, call("third", tokens=1)) is not None
+        await world.tick()
+    await world.store.settle(long, {TOKENS: 20})
+    assert await reserved(world, TOKENS) == 20
+    assert await reserve(world, call("next", tokens=30, own=own)) is None
+
+
+async def test_what_lapsed_is_taken_again_or_told(world: World) -> None:
+    """Renewed too late a reservation is not just forgotten."""
+    late = call("late", tokens=50)
+    await world.store.observe(GROUP, [said(world, TOKENS, 50)])
+    assert await reserve(world, late, ttl=0.02) is None
+    await until(world, lambda: has_room(world, call("next", tokens=50)))
+    lapsed = await world.store.renew([late], ttl=60)
+    assert await reserved(world, TOKENS) == (0 if lapsed else 50)
+    assert list(lapsed) in ([], [late])
+
+
+async def test_a_budget_is_corrected_for_a_call_that_was_renewed(world: World) -> None:
+    """What it took goes back into the window from which it was taken, however long it ran."""
+    own = (OwnLimit(name="day", unit=TOKENS, capacity=100, window=1e9, at_once=True),)
+    long = call("long", tokens=90, own=own)
+    assert await reserve(world, long) is None
+    await world.store.renew([long], ttl=2e9)
+    await world.store.settle(long, {TOKENS: 20})
+    (state,) = await world.store.buckets(Filter(own=own))
+    assert state.remaining == 80
+
+
 async def test_what_is_free_again_stays_free_after_a_refusal(world: World) -> None:
     """A refused call gives back what was lost as much as an admitted one."""
     await world.store.observe(GROUP, [said(world, TOKENS, 50, limit=50)])

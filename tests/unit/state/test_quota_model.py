@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,6 +54,7 @@ _step = st.one_of(
         st.lists(_statement, max_size=3, unique_by=lambda one: (one["unit"], one["window"])),
     ),
     st.tuples(st.just("settle"), _names, st.one_of(st.none(), _amounts)),
+    st.tuples(st.just("renew"), st.sets(_names).map(sorted)),
 )
 _wait = st.tuples(st.just("wait"), st.sampled_from([0.25, 3.0, 55.0, 450.0, 700.0, 8_000.0]))
 
@@ -74,8 +75,7 @@ class Pair:
         match step:
             case ("reserve", name, amounts, own):
                 old = self.reservations.get(name)
-                call = self.model.calls.get(old.id) if old else None
-                if old is None or call is None or not call.runs(self.model.now):
+                if not self._runs(old):
                     self.round += 1
                     old = self.reservations[name] = Reservation(
                         id=f"{name}{self.round}", group=GROUP, amounts=amounts, own=tuple(own)
@@ -93,9 +93,17 @@ class Pair:
                 if name in self.reservations:
                     await self.store.settle(self.reservations[name], used)
                     self.model.settle(self.reservations[name], used)
+            case ("renew", names):
+                running = [one for one in map(self.reservations.get, names) if self._runs(one)]
+                assert not await self.store.renew(running, ttl=TTL)
+                self.model.renew([one.id for one in running], TTL)
             case _:
                 raise AssertionError(step)
         await self.compare()
+
+    def _runs(self, reservation: Reservation | None) -> TypeGuard[Reservation]:
+        call = self.model.calls.get(reservation.id) if reservation else None
+        return call is not None and call.runs(self.model.now)
 
     def _observed(self, statement: dict[str, Any], start: float) -> Observed:
         members = dict(statement)

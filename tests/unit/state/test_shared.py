@@ -138,6 +138,35 @@ async def test_state_converges_when_redis_is_back(server: RedisServer) -> None:
         assert (await bucket(other)).reserved == 0
 
 
+async def test_what_lapsed_in_redis_is_taken_again(server: RedisServer) -> None:
+    """A call that runs is counted by all again, as counted as it was; one that ended is not."""
+    async with replica(server) as store, replica(server) as other:
+        await store.observe(GROUP, said(50))
+        for name in ("runs", "ended"):
+            assert await store.reserve(call(name), ttl=60) is None
+        await store.observe(GROUP, said(49), reservation="runs")
+        server.call("FLUSHALL")
+        await store.observe(GROUP, said(48))
+        await store.settle(call("ended"), None)
+        assert not await store.renew([call("runs")], ttl=60)
+        [state, own] = await other.buckets(Filter(own=[STREAMS]))
+        # Its request is in what was said already.
+        assert (state.remaining, state.reserved, own.reserved) == (48, 0, 1)
+        await store.settle(call("runs"), None)
+        [state, own] = await other.buckets(Filter(own=[STREAMS]))
+        assert (state.reserved, own.reserved) == (0, 0)
+
+
+async def test_who_ends_while_it_is_taken_again_leaves_nothing(server: RedisServer) -> None:
+    """A call may end between the answer that it lapsed and its being taken again."""
+    async with replica(server) as store, replica(server) as other:
+        assert await store.reserve(call("ends"), ttl=60) is None
+        server.call("FLUSHALL")
+        await asyncio.gather(store.renew([call("ends")], ttl=60), store.settle(call("ends"), None))
+        [own] = await other.buckets(Filter(own=[STREAMS]))
+        assert own.reserved == 0
+
+
 async def test_a_silent_redis_costs_one_short_wait(server: RedisServer) -> None:
     """Redis that takes connections and says nothing delays calls once, then no more."""
     async with replica(server) as store:

@@ -2,7 +2,8 @@
 --
 -- A group is one value, packed: n numbers its events, b are its buckets, h the sums
 -- of what running calls hold, r what ended while a call without a response ran. What
--- each call holds is in a hash beside it (n number, x expires, ttl, u amounts, c its
+-- each call holds is in a hash beside it (n number, a taken at, x expires, e
+-- seconds for which it counts when it ended, u amounts, c its
 -- response was seen), with one sorted set by expiry and one of calls without a
 -- response by number. These keys are made from the group's, in the same slot. A bucket:
 --   u unit, w window, l limit, m remaining, t reset, a first reset of this window,
@@ -204,6 +205,13 @@ local function load_own(key, limit, now)
   own.l, own.k = math.min(limit.capacity, own.l), limit.capacity
   own.t = limit.at_once and math.max(now, own.t) or now
   return own
+end
+
+-- Keeps calls in the set of an own limit of calls at the same time.
+local function keep_calls(key, ids, expires, now)
+  for _, id in ipairs(ids) do redis.call('ZADD', key, string.format('%.17g', expires), id) end
+  local last = tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2])
+  redis.call('EXPIRE', key, string.format('%d', math.ceil(last - now) + 1))
 end
 
 local function store_own(key, limit, own)

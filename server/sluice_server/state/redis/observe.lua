@@ -79,7 +79,7 @@ if hold and not hold.c then
   store_hold(group, KEYS[1], told.reservation, hold)
   local amount = hold.u[REQUESTS] or 0
   if amount > 0 then
-    ended(group, { n = group.n, a = now, x = now + hold.ttl, u = REQUESTS, m = amount }, stated)
+    ended(group, { n = group.n, a = now, x = now + hold.e, u = REQUESTS, m = amount }, stated)
   end
 end
 store_group(KEYS, told.prefix, told.name, group, now)

@@ -29,7 +29,9 @@ _PREFIX = "{sluice}:"
 _GROUP, _OWN, _COOL = (f"{_PREFIX}{kind}:" for kind in ("group", "own", "cool"))
 _INDEX = f"{_PREFIX}groups"
 
-_RESERVE, _OBSERVE, _SETTLE, _SNAPSHOT = map(Script, ("reserve", "observe", "settle", "snapshot"))
+_RESERVE, _RENEW, _OBSERVE, _SETTLE, _SNAPSHOT = map(
+    Script, ("reserve", "renew", "observe", "settle", "snapshot")
+)
 _COOL_SCRIPT, _COOLING = Script("cool", common=False), Script("cooling", common=False)
 
 _BATCH = 100
@@ -55,11 +57,13 @@ class RedisQuotaStore:
         ttl: float,
         force: bool = False,
         counted: bool = False,
+        remember: float = sane.ENDED_SECONDS,
     ) -> Refusal | None:
         """Take room for a call, or say why there is none; `ttl` in seconds.
 
         With `force` it is taken whether or not there is room: somebody else gave it.
-        `counted`: its response was seen already.
+        `counted`: its response was seen already. `remember`: seconds for which what it used
+        counts after its end, unless the provider's word includes it before.
         """
         message = _reservation(reservation)
         message |= {
@@ -67,6 +71,7 @@ class RedisQuotaStore:
             "ttl": float(ttl),
             "force": force,
             "counted": counted,
+            "remember": float(remember),
         }
         reply = await self._reserve(reservation, _pack(message))
         if reply is None:
@@ -80,6 +85,21 @@ class RedisQuotaStore:
             own=refusal["own"],
             window=float(refusal["window"]),
         )
+
+    async def renew(
+        self, reservations: Sequence[Reservation], *, ttl: float
+    ) -> Sequence[Reservation]:
+        """Keep what running calls hold for `ttl` seconds; returns those that had lapsed."""
+        alike: dict[tuple[str, ...], list[Reservation]] = {}
+        for reservation in reservations:
+            alike.setdefault(tuple(_keys(reservation)), []).append(reservation)
+        lapsed: list[Reservation] = []
+        for keys, some in alike.items():
+            message = _reservation(some[0])
+            message |= {"ids": [one.id for one in some], "ttl": float(ttl)}
+            gone = set(await self._connection.run(_RENEW, keys, _pack(message)))
+            lapsed += (one for one in some if one.id.encode() in gone)
+        return lapsed
 
     async def observe(
         self, group: Group, seen: Sequence[Observed], *, reservation: str = ""

@@ -71,7 +71,7 @@ end
 
 group.n = group.n + 1
 local expires = now + call.ttl
-store_hold(group, KEYS[1], call.id, { n = group.n, x = expires, ttl = call.ttl,
+store_hold(group, KEYS[1], call.id, { n = group.n, a = now, x = expires, e = call.remember,
                                       u = call.amounts, c = call.counted })
 for index, limit in ipairs(call.own) do
   local key, own = KEYS[index + 2], owns[index]
@@ -79,9 +79,7 @@ for index, limit in ipairs(call.own) do
     own.l = own.l - (call.amounts[limit.unit] or 0)
     store_own(key, limit, own)
   else
-    redis.call('ZADD', key, string.format('%.17g', expires), call.id)
-    local last = tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2])
-    redis.call('EXPIRE', key, string.format('%d', math.ceil(last - now) + 1))
+    keep_calls(key, { call.id }, expires, now)
   end
 end
 store_group(KEYS, call.prefix, call.name, group, now)

@@ -19,7 +19,7 @@ if call.used then
   for unit, amount in pairs(call.used) do counts[unit] = amount end
   for unit, amount in pairs(counts) do
     if amount > 0 and not (unit == REQUESTS and hold.c) then
-      ended(group, { n = group.n, a = now, x = now + hold.ttl, u = unit, m = amount })
+      ended(group, { n = group.n, a = now, x = now + hold.e, u = unit, m = amount })
     end
   end
 end
@@ -28,7 +28,7 @@ for index, limit in ipairs(call.own) do
   local own = load_own(key, limit, now)
   if limit.window > 0 then
     -- Unless it was taken from a window that is over.
-    if not limit.at_once or windows(limit, now) == windows(limit, hold.x - hold.ttl) then
+    if not limit.at_once or windows(limit, now) == windows(limit, hold.a) then
       local level = own.l + (hold.u[limit.unit] or 0) - (counts[limit.unit] or 0)
       own.l = math.min(limit.capacity, level)
     end
