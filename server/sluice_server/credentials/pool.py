@@ -2,9 +2,9 @@
 
 A fault of the credential (refused, out of quota, too fast) makes it or its quota scope rest;
 nothing else counts against it, least of all bad requests, servers that fail and callers that
-leave. Cool-downs are shared through the quota store. How long they are is in `rests`, which of
-the usable ones comes first in `strategies`, where secrets come from in `sources` and `oauth`.
-A provider that takes no credential can be too fast for as well; there, None stands for one.
+leave. Which cool-downs there are, and what other replicas know of them, is in `board`, how long
+they are in `rests`, which of the usable credentials comes first in `strategies`, where secrets
+come from in `sources` and `oauth`.
 
 A 403 is a fault only where the dialect found a code that blames the key, and so raised
 ProviderCredentialRejectedError. ProviderForbiddenError is about a model, a region or content:
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from sluice_server.credentials import source
+from sluice_server.credentials.board import ANONYMOUS, Board
 from sluice_server.credentials.rests import (
     JITTER,
     OFFER_SECONDS,
@@ -41,14 +42,8 @@ from sluice_server.state.quota import QuotaStore
 
 __all__ = ["CredentialState", "Pool", "Standing", "State", "Use"]
 
-SHARED_SECONDS = 1.0
-"""Age at which the cool-downs that other replicas found are asked for again."""
-
 LOOK_AGAIN_SECONDS = 0.25
 """Wait for a probe that is under way: how long it takes, nobody knows."""
-
-_ANONYMOUS = ""
-"""Stands for the credential of a provider that takes none."""
 
 _FAULTS: tuple[tuple[type[UpstreamError], Fault], ...] = (
     (ProviderCredentialRejectedError, Fault.REJECTED),
@@ -89,19 +84,13 @@ class Pool:
             draw: gives random numbers of [0, 1).
         """
         self.locks = locks
-        self._provider = provider
+        self._board = Board(provider=provider, store=store, on_change=on_change, clock=clock)
         self._store = store
         self._headroom = headroom
-        self._on_change = on_change
         self._clock = clock
         self._draw = draw
-        self.credentials: tuple[source.Credential, ...] = ()
         self._strategy = strategy_of(strategy, (), headroom=headroom, draw=draw)
-        self._rests: dict[str, tuple[Rest, ...]] = {}
-        self._by_key: dict[str, Rest] = {}
         self._proven: set[str] = set()
-        self._told: dict[str, State] = {}
-        self._asked_at = float("-inf")
         self.refit(credentials, strategy=strategy, keyless=keyless)
 
     def refit(
@@ -117,23 +106,7 @@ class Pool:
             strategy: as for a new pool.
             keyless: as for a new pool.
         """
-        sources = {credential.name: credential.source for credential in self.credentials}
-        stay = frozenset(c.name for c in credentials if sources.get(c.name) is c.source)
-        known = {rest.key: rest for name in stay for rest in self._rests[name]}
-        if not credentials and not self.credentials:
-            known = dict(self._by_key)
-        before, self._by_key = self._by_key, known
-        for key, rest in before.items():
-            if key not in known:
-                # A new key is not to suffer for an old one, whose rest is still known to others.
-                known[key] = rest.renewed()
-        self.credentials = tuple(credentials)
-        self._rests = {c.name: self._rests_for(c) for c in self.credentials}
-        if not self.credentials:
-            key = f"{self._provider}/limited"
-            self._rests[_ANONYMOUS] = (self._rest(key, Fault.LIMITED),)
-        used = {rest.key for rests in self._rests.values() for rest in rests}
-        self._by_key = {key: rest for key, rest in known.items() if key in used}
+        stay = self._board.refit(credentials)
         self._keyless = keyless
         learned, self._strategy = (
             self._strategy,
@@ -141,25 +114,11 @@ class Pool:
         )
         self._strategy.follow(learned, stay)
         self._proven &= stay
-        self._told = {
-            c.name: self._told[c.name] if c.name in stay else State.HEALTHY
-            for c in self.credentials
-        }
 
-    def _rests_for(self, credential: source.Credential) -> tuple[Rest, ...]:
-        own, scope = f"credential/{credential.name}", f"scope/{credential.quota_scope}"
-        return tuple(
-            self._rest(f"{self._provider}/{owner}/{fault.value}", fault)
-            for owner, fault in (
-                (own, Fault.REJECTED),
-                (own, Fault.NO_SECRET),
-                (scope, Fault.EXHAUSTED),
-                (scope, Fault.LIMITED),
-            )
-        )
-
-    def _rest(self, key: str, fault: Fault) -> Rest:
-        return self._by_key.setdefault(key, Rest(key, fault))
+    @property
+    def credentials(self) -> tuple[source.Credential, ...]:
+        """All of them, in the operator's order."""
+        return self._board.credentials
 
     @property
     def proven(self) -> bool:
@@ -175,7 +134,7 @@ class Pool:
         Args:
             excluded: names of credentials that this call tried already.
         """
-        await self._hear()
+        await self._board.hear()
         now = self._clock()
         if not self.credentials:
             return self._empty(now)
@@ -185,7 +144,7 @@ class Pool:
         for credential in self.credentials:
             if credential.name in excluded:
                 continue
-            rests = self._rests[credential.name]
+            rests = self._board.rests[credential.name]
             if any(rest.blocks(now) for rest in rests):
                 blocked.append(credential)
             elif any(rest.strikes for rest in rests):
@@ -197,9 +156,9 @@ class Pool:
             # It is not to be refused again and again, until its attempts are spent.
             ready.sort(key=lambda credential: credential.name not in self._proven)
         if back and not (excluded and ready):
-            self._offer(self._rests[back[0].name], now)
+            self._offer(self._board.rests[back[0].name], now)
             ready.insert(0, back[0])
-        waits = [self._wait(self._rests[credential.name], now) for credential in blocked]
+        waits = [self._wait(self._board.rests[credential.name], now) for credential in blocked]
         wait = min((seconds for seconds in waits if seconds is not None), default=None)
         refusal = None if ready else self._refusal(blocked, wait, now)
         return Standing(tuple(ready), wait, refusal=refusal)
@@ -211,11 +170,11 @@ class Pool:
             name: its alias; empty where the provider takes none.
             scope: whose quota is meant where the alias is not known: then its first one counts.
         """
-        await self._hear()
+        await self._board.hear()
         now = self._clock()
         of_scope = [c.name for c in self.credentials if c.quota_scope == scope]
-        names = [name] if name in self._rests else of_scope
-        rests = (self._rests[one] for one in names)
+        names = [name] if name in self._board.rests else of_scope
+        rests = (self._board.rests[one] for one in names)
         return min(
             (max((r.until - now for r in some if r.rests(now)), default=0.0) for some in rests),
             default=0.0,
@@ -230,7 +189,7 @@ class Pool:
         if not self._has(credential):
             return None
         now = self._clock()
-        struck = [rest for rest in self._rests_of(credential) if rest.strikes]
+        struck = [rest for rest in self._board.of(credential) if rest.strikes]
         if any(now < max(rest.until, rest.probed_until) for rest in struck):
             return None
         for rest in struck:
@@ -262,16 +221,16 @@ class Pool:
             error: why it failed; None when it succeeded.
             started: moment of `time.monotonic` at which it was sent; None: just now.
         """
-        rests = self._rests_of(credential)
+        rests = self._board.of(credential)
         if not rests:
             return
-        name = _ANONYMOUS if credential is None else credential.name
+        name = ANONYMOUS if credential is None else credential.name
         now = self._clock()
         started = now if started is None else started
         if error is None:
             self._proven.add(name)
             self._strategy.learn(name, worked=True)
-            self._worked(rests, started)
+            self._board.worked(rests, started)
             return
         fault = next((fault for leaf, fault in _FAULTS if isinstance(error, leaf)), None)
         rest = next((rest for rest in rests if rest.fault is fault), None)
@@ -291,14 +250,14 @@ class Pool:
             jitter=self._jitter,
         )
         if seconds is not None:
-            self._tell(rest)
+            self._board.tell(rest)
             await self._store.cool(rest.key, seconds)
 
     def no_secret(
         self, credential: source.Credential, error: UpstreamError, *, started: float
     ) -> None:
         """Learn that a source had no secret. Other replicas may have one."""
-        for rest in self._rests_of(credential):
+        for rest in self._board.of(credential):
             if rest.fault is Fault.NO_SECRET:
                 rest.strike(
                     started=started,
@@ -308,7 +267,7 @@ class Pool:
                     reason=str(error),
                     jitter=self._jitter,
                 )
-                self._tell(rest)
+                self._board.tell(rest)
 
     async def vetted(self, credential: source.Credential, error: BaseException | None) -> None:
         """Learn how a free request ended, such as a list of models.
@@ -317,8 +276,8 @@ class Pool:
         """
         if error is None:
             known = {Fault.REJECTED, Fault.NO_SECRET}
-            rests = [rest for rest in self._rests_of(credential) if rest.fault in known]
-            self._worked(rests, self._clock())
+            rests = [rest for rest in self._board.of(credential) if rest.fault in known]
+            self._board.worked(rests, self._clock())
         elif isinstance(error, ProviderCredentialRejectedError):
             await self.outcome(credential, error)
 
@@ -326,32 +285,24 @@ class Pool:
         """Return one for work that is no call, such as listing models; None without any."""
         if not self.credentials:
             return None
-        await self._hear()
+        await self._board.hear()
         now = self._clock()
 
         def end_of_rest(credential: source.Credential) -> float:
-            return max((r.until for r in self._rests[credential.name] if r.strikes), default=now)
+            return max(
+                (r.until for r in self._board.rests[credential.name] if r.strikes), default=now
+            )
 
         return min(self.credentials, key=lambda credential: max(now, end_of_rest(credential)))
 
     @property
     def states(self) -> tuple[CredentialState, ...]:
         """What is known of every credential."""
-        return tuple(self.state_of(credential) for credential in self.credentials)
+        return tuple(map(self._board.state_of, self.credentials))
 
     def state_of(self, credential: source.Credential) -> CredentialState:
         """Return what is known of one credential."""
-        struck = [rest for rest in self._rests_of(credential) if rest.strikes]
-        if not struck:
-            return CredentialState(credential.name, State.HEALTHY)
-        # What needs a person stands first.
-        dead = [r for r in struck if not r.waitable and r.fault is not Fault.EXHAUSTED]
-        rest = max(dead or struck, key=lambda r: r.until)
-        state = State.REJECTED if dead else State.COOLING
-        if dead and _needs_login(credential):
-            state = State.NEEDS_LOGIN
-        until = time.time() + rest.until - self._clock()
-        return CredentialState(credential.name, state, until, rest.reason)
+        return self._board.state_of(credential)
 
     def is_rejected(self, credential: source.Credential) -> bool:
         """Tell whether a person must do something about this credential."""
@@ -359,53 +310,15 @@ class Pool:
 
     async def still_free(self, rests: Sequence[Rest]) -> bool:
         """Ask the store whether none of `rests` was made to rest again by another replica."""
-        now = self._clock()
-        left = await self._store.cooling([rest.key for rest in rests])
-        self._learn(left.items(), now)
-        return not any(rest.rests(now) for rest in rests)
+        return await self._board.still_free(rests)
 
     async def aclose(self) -> None:
         """Stop what the sources run in the background."""
         for credential in self.credentials:
             await credential.source.aclose()
 
-    async def _hear(self) -> None:
-        """Ask at times what other replicas found; meanwhile calls go by what is known."""
-        now = self._clock()
-        if now - self._asked_at < SHARED_SECONDS:
-            return
-        self._asked_at = now
-        self._learn((await self._store.cooling(tuple(self._by_key))).items(), now)
-
-    def _learn(self, left: Iterable[tuple[str, float]], now: float) -> None:
-        for key, seconds in left:
-            # While the store was asked, a credential may have gone.
-            if (rest := self._by_key.get(key)) is not None:
-                rest.learn(seconds, now=now)
-                self._tell(rest)
-
-    def _worked(self, rests: Iterable[Rest], started: float) -> None:
-        for rest in rests:
-            if rest.strikes:
-                rest.worked(started=started)
-                self._tell(rest)
-
-    def _tell(self, rest: Rest) -> None:
-        for credential in self.credentials:
-            if any(own is rest for own in self._rests[credential.name]):
-                state = self.state_of(credential)
-                if state.state is not self._told[credential.name]:
-                    self._told[credential.name] = state.state
-                    self._on_change(state)
-
     def _has(self, credential: source.Credential | None) -> bool:
         return not self.credentials if credential is None else credential in self.credentials
-
-    def _rests_of(self, credential: source.Credential | None) -> tuple[Rest, ...]:
-        if credential is None:
-            return self._rests.get(_ANONYMOUS, ())
-        # Not by name alone: a key that a caller brought may be called as one of ours.
-        return self._rests[credential.name] if credential in self.credentials else ()
 
     def _offer(self, rests: Iterable[Rest], now: float) -> None:
         for rest in rests:
@@ -422,7 +335,7 @@ class Pool:
                 "bring one in sluice-provider-key metadata."
             )
             return Standing(refusal=refusal)
-        rests = self._rests[_ANONYMOUS]
+        rests = self._board.of(None)
         if any(rest.blocks(now) for rest in rests):
             return Standing(wait=self._wait(rests, now), needs_none=True)
         self._offer(rests, now)
@@ -437,7 +350,7 @@ class Pool:
             return ProviderRateLimitedError(
                 "Every credential of the provider rests after a limit.", retry_after=wait
             )
-        struck = [rest for c in blocked for rest in self._rests[c.name] if rest.blocks(now)]
+        struck = [rest for c in blocked for rest in self._board.rests[c.name] if rest.blocks(now)]
         if any(rest.fault is Fault.EXHAUSTED for rest in struck):
             return ProviderQuotaExhaustedError("The provider's quota or credit is used up.")
         return ProviderCredentialRejectedError(
@@ -461,9 +374,3 @@ class Pool:
             else:
                 return None
         return longest
-
-
-def _needs_login(credential: source.Credential) -> bool:
-    """Tell whether the account was logged out; keys have no such state."""
-    state = getattr(credential.source, "state", None)
-    return getattr(state, "status", "") == "login_needed"
