@@ -9,6 +9,7 @@ calls share again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -36,6 +37,9 @@ RETRY_SECONDS = 0.5
 """Between two questions whether Redis is back."""
 CATCH_UP_SECONDS = 10.0
 """Longest time to tell Redis what happened; it is tried again after that."""
+
+LAST_SECONDS = 2.0
+"""The same when this replica stops: what Redis is not told then ends there by its time."""
 
 MAX_OWED = 10_000
 """Calls that ended without Redis and are remembered for it; others end there by their time."""
@@ -164,8 +168,15 @@ class SharedQuotaStore:
             await asyncio.gather(self._recovery, return_exceptions=True)
         if self._commands:
             await asyncio.wait(self._commands)
+        await self._say_last()
         await self._remote.aclose()
         await self._local.aclose()
+
+    async def _say_last(self) -> None:
+        """Tell of calls that ended while Redis was taken to be gone: it may be back just now."""
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._pay()
 
     async def _try(self, call: Callable[[], Awaitable[_T]]) -> tuple[bool, _T | None]:
         """Return whether Redis answered in time, and what."""

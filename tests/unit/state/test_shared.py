@@ -36,12 +36,12 @@ def server() -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def replica(
-    server: RedisServer, changes: list[SharedState] | None = None
+    server: RedisServer, changes: list[SharedState] | None = None, *, retry: float = 0.02
 ) -> AsyncIterator[SharedQuotaStore]:
     """One replica's store."""
     store = SharedQuotaStore(
         RedisQuotaStore(server.url),
-        retry=0.02,
+        retry=retry,
         on_change=None if changes is None else changes.append,
     )
     try:
@@ -163,6 +163,23 @@ async def test_who_ends_while_it_is_taken_again_leaves_nothing(server: RedisServ
         assert await store.reserve(call("ends"), ttl=60) is None
         server.call("FLUSHALL")
         await asyncio.gather(store.renew([call("ends")], ttl=60), store.settle(call("ends"), None))
+        [own] = await other.buckets(Filter(own=[STREAMS]))
+        assert own.reserved == 0
+
+
+async def test_a_replica_that_stops_leaves_nothing_behind(server: RedisServer) -> None:
+    """Also what ended while Redis stood still, when the replica had not asked it again yet."""
+    async with replica(server) as other:
+        async with replica(server, retry=1_000) as store:
+            assert await store.reserve(call("ends"), ttl=60) is None
+            server.signal(signal.SIGSTOP)
+            try:
+                await store.settle(call("ends"), None)
+                assert not store.state.up
+            finally:
+                server.signal(signal.SIGCONT)
+            [own] = await other.buckets(Filter(own=[STREAMS]))
+            assert own.reserved == 1
         [own] = await other.buckets(Filter(own=[STREAMS]))
         assert own.reserved == 0
 
