@@ -1,6 +1,7 @@
 """The document as rules look at it, and what several of them ask."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +19,8 @@ LOCAL = "local"
 _BOOL = TypeAdapter(bool)
 
 _NUMBER = TypeAdapter(float)
+
+_T = TypeVar("_T")
 
 
 class View:
@@ -53,21 +56,18 @@ class View:
 
     def flag(self, *location: str | int, default: bool) -> bool | None:
         """Return a truth value as pydantic reads it; None when it cannot be told."""
-        value = self.at(*location)
-        if value is None:
-            return None if location in self.spoiled else default
-        try:
-            return _BOOL.validate_python(value)
-        except ValidationError:
-            return None
+        return self._read(_BOOL, location, default)
 
     def number(self, *location: str | int, default: float) -> float | None:
         """Return a number as pydantic reads it; None when it cannot be told."""
+        return self._read(_NUMBER, location, default)
+
+    def _read(self, kind: TypeAdapter[_T], location: Location, default: _T) -> _T | None:
         value = self.at(*location)
         if value is None:
             return None if location in self.spoiled else default
         try:
-            return _NUMBER.validate_python(value)
+            return kind.validate_python(value)
         except ValidationError:
             return None
 
