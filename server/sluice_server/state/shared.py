@@ -9,7 +9,6 @@ calls share again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -174,9 +173,11 @@ class SharedQuotaStore:
 
     async def _say_last(self) -> None:
         """Tell of calls that ended while Redis was taken to be gone: it may be back just now."""
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        try:
             async with asyncio.timeout(LAST_SECONDS):
                 await self._pay()
+        except (TimeoutError, ConnectionError) as error:
+            _log.warning("state.not_told", calls=len(self._owed), error=type(error).__name__)
 
     async def _try(self, call: Callable[[], Awaitable[_T]]) -> tuple[bool, _T | None]:
         """Return whether Redis answered in time, and what."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from sluice_server.state.quota import (
     COST,
@@ -182,6 +183,17 @@ async def test_a_replica_that_stops_leaves_nothing_behind(server: RedisServer) -
             assert own.reserved == 1
         [own] = await other.buckets(Filter(own=[STREAMS]))
         assert own.reserved == 0
+
+
+async def test_what_a_replica_could_not_tell_is_said(server: RedisServer) -> None:
+    """Without Redis it stops all the same, and says whose room others will wait for."""
+    with capture_logs() as lines:
+        async with replica(server, retry=1_000) as store:
+            assert await store.reserve(call("ends"), ttl=60) is None
+            server.kill()
+            await store.settle(call("ends"), None)
+    (line,) = [line for line in lines if line["event"] == "state.not_told"]
+    assert line["calls"] == 1
 
 
 async def test_a_silent_redis_costs_one_short_wait(server: RedisServer) -> None:
