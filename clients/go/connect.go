@@ -49,12 +49,18 @@ type settings struct {
 
 // WithToken sends the token with every call, as "authorization: Bearer TOKEN".
 // It is also sent without TLS: a gateway may well be a neighbour in the same pod.
-// An empty token is the same as none.
+// An empty token is the same as none. One that no header can carry, such as a line of
+// a file with its end, fails [Connect].
 func WithToken(token string) Option {
 	return func(s *settings) error {
-		if token != "" {
-			s.dial = append(s.dial, grpc.WithPerRPCCredentials(newBearer(token)))
+		if token == "" {
+			return nil
 		}
+		bearer, err := newBearer(token)
+		if err != nil {
+			return err
+		}
+		s.dial = append(s.dial, grpc.WithPerRPCCredentials(bearer))
 		return nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // TLS says whom to trust and who the client is. All of it is optional; the zero
@@ -57,7 +58,16 @@ func (t TLS) config() (*tls.Config, error) {
 // or String, but not into a function.
 type bearer func() string
 
-func newBearer(token string) bearer { return func() string { return token } }
+// newBearer refuses what gRPC's library would not send: it would not even watch a
+// replica's health, and calls without a deadline would wait for ever. The error has
+// nothing of the token.
+func newBearer(token string) (bearer, error) {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New(
+			"sluice: the token holds characters that no token has, such as spaces or line breaks")
+	}
+	return func() string { return token }, nil
+}
 
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + b()}, nil

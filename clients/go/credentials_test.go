@@ -86,6 +86,17 @@ func TestTokenIsSentWithEveryCall(t *testing.T) {
 	}
 }
 
+func TestTokenThatNoHeaderCarriesIsToldAtOnce(t *testing.T) {
+	for _, wrong := range []string{"\n", "\r\n", " ", "é", "\x00", "\x7f", "\xff"} {
+		for _, token := range []string{secret + wrong, wrong + secret, wrong} {
+			client, err := sluice.Connect("localhost:1", sluice.WithToken(token))
+			if client != nil || err == nil || strings.Contains(err.Error(), secret) {
+				t.Errorf("%q: got %v, %v", token, client, err)
+			}
+		}
+	}
+}
+
 func TestEmptyTokenIsNone(t *testing.T) {
 	g := &gateway{}
 	if _, err := g.connect(t, sluice.WithToken("")).Health(t.Context(), ""); err != nil {
