@@ -50,7 +50,8 @@ type settings struct {
 // WithToken sends the token with every call, as "authorization: Bearer TOKEN".
 // It is also sent without TLS: a gateway may well be a neighbour in the same pod.
 // An empty token is the same as none. One that no header can carry, such as a line of
-// a file with its end, fails [Connect].
+// a file with its end, fails [Connect]. A call whose metadata holds an "authorization"
+// sends that instead.
 func WithToken(token string) Option {
 	return func(s *settings) error {
 		if token == "" {

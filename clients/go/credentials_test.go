@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/metadata"
 
 	"go.sluice.dev/sluice"
 )
@@ -83,6 +86,19 @@ func TestTokenIsSentWithEveryCall(t *testing.T) {
 	}
 	if len(g.headers) != 2 {
 		t.Errorf("heard %d calls", len(g.headers))
+	}
+}
+
+func TestAuthorizationOfACallTakesTheTokensPlace(t *testing.T) {
+	g := &gateway{}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "Authorization", "Bearer another")
+
+	if _, err := g.connect(t, sluice.WithToken(secret)).Health(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+
+	if got := g.headers[0].Get("authorization"); !slices.Equal(got, []string{"Bearer another"}) {
+		t.Errorf("got %q", got)
 	}
 }
 
