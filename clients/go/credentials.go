@@ -16,7 +16,8 @@ import (
 // value trusts the authorities of the system. Printed or encoded as text or JSON it
 // is a fixed word, so that the key stays where it is.
 type TLS struct {
-	// CA holds the authorities to trust, in PEM; empty means the system's.
+	// CA holds the authorities to trust, in PEM; nil means the system's. One without any,
+	// such as an empty file, is refused rather than taken for nil.
 	CA []byte
 	// Cert is the client's certificate with its chain, in PEM, for mutual TLS.
 	Cert []byte
@@ -39,13 +40,13 @@ func (TLS) MarshalText() ([]byte, error) {
 
 func (t TLS) config() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(t.CA) > 0 {
+	if t.CA != nil {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(t.CA) {
 			return nil, errors.New("sluice: there is no certificate in TLS.CA")
 		}
 	}
-	if len(t.Cert) > 0 || len(t.Key) > 0 {
+	if t.Cert != nil || t.Key != nil {
 		pair, err := tls.X509KeyPair(t.Cert, t.Key)
 		if err != nil {
 			return nil, fmt.Errorf("sluice: TLS.Cert and TLS.Key: %w", err)

@@ -127,6 +127,9 @@ func TestEmptyTokenIsNone(t *testing.T) {
 func TestWrongCertificatesAreToldAtOnce(t *testing.T) {
 	for _, options := range []sluice.TLS{
 		{CA: []byte("nothing")},
+		{CA: []byte{}}, // an empty file
+		{Cert: []byte{}, Key: []byte{}},
+		{Cert: []byte(secret)},
 		{Cert: []byte("nothing"), Key: []byte(secret)},
 		{Key: []byte(secret)},
 	} {
