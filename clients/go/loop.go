@@ -50,7 +50,8 @@ func (l *loop) goOn() error {
 	answer := l.assembly.answer()
 	l.answers = append(l.answers, answer)
 	l.request.Messages = append(l.request.Messages, answer.Message)
-	called := answer.FinishReason == sluicev1.FinishReason_FINISH_REASON_TOOL_CALLS
+	called := answer.FinishReason == sluicev1.FinishReason_FINISH_REASON_TOOL_CALLS &&
+		len(answer.ToolCalls) > 0 // without any there is nothing to tell the model
 	paused := answer.FinishReason == sluicev1.FinishReason_FINISH_REASON_PAUSED
 	switch {
 	case !called && !paused, called && slices.ContainsFunc(answer.ToolCalls, l.isCallers):

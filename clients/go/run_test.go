@@ -173,6 +173,19 @@ func TestCallsOfTheCallersToolsAreTheCallers(t *testing.T) {
 	}
 }
 
+func TestTurnThatCallsNothingEndsTheRun(t *testing.T) {
+	g := &gateway{turns: []turn{calling()}}
+	run := g.connect(t).RunTools(t.Context(), sluice.Prompt("m", "Hi"), []sluice.Function{returns("a", "x")},
+		sluice.WithMaxTurns(1))
+
+	answer, err := run.Collect()
+
+	if err != nil || answer.FinishReason != sluicev1.FinishReason_FINISH_REASON_TOOL_CALLS ||
+		len(run.Messages()) != 2 || len(g.asked()) != 1 {
+		t.Errorf("got %v, %v, %v after %d calls", answer, err, run.Messages(), len(g.asked()))
+	}
+}
+
 func TestPausedTurnsGoOnUntilTheLimit(t *testing.T) {
 	paused := say(started(), completed(sluicev1.FinishReason_FINISH_REASON_PAUSED, words("I will")))
 	g := &gateway{turns: []turn{paused, paused}}
