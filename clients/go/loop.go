@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -10,6 +11,10 @@ import (
 
 	"go.sluice.dev/sluice/sluicev1"
 )
+
+// errExited is what becomes of a function that called [runtime.Goexit], as
+// testing's FailNow does.
+var errExited = errors.New("sluice: a function ended its goroutine instead of returning")
 
 // loop is the source of one run.
 type loop struct {
@@ -91,14 +96,16 @@ func (l *loop) results(calls []*sluicev1.ToolCall) (*sluicev1.Message, error) {
 			continue
 		}
 		running.Go(func() {
-			part, err := function.result(ctx, call)
-			if err != nil {
-				once.Do(func() {
-					broken = err
-					cancel()
-				})
-			}
-			parts[i] = part
+			err := errExited
+			defer func() {
+				if err != nil {
+					once.Do(func() {
+						broken = err
+						cancel()
+					})
+				}
+			}()
+			parts[i], err = function.result(ctx, call)
 		})
 	}
 	running.Wait()

@@ -3,6 +3,7 @@ package sluice_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -152,6 +153,26 @@ func TestFunctionThatBreaksEndsTheRunWhenNoneRunsAnyMore(t *testing.T) {
 	}
 	if len(run.Messages()) != 2 || len(run.Answers()) != 1 || len(g.asked()) != 1 {
 		t.Errorf("got %v, %d calls", run.Messages(), len(g.asked()))
+	}
+}
+
+func TestFunctionThatEndsItsGoroutineEndsTheRun(t *testing.T) {
+	g := &gateway{turns: []turn{calling(call("1", "waits"), call("2", "exits"))}}
+	run := g.connect(t).RunTools(t.Context(), sluice.Prompt("m", "Hi"), []sluice.Function{
+		function("waits", func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}),
+		function("exits", func(context.Context) (string, error) {
+			runtime.Goexit()
+			return "", nil
+		}),
+	})
+
+	_, err := run.Collect()
+
+	if err == nil || errors.Is(err, context.Canceled) || len(g.asked()) != 1 {
+		t.Errorf("got %v after %d calls", err, len(g.asked()))
 	}
 }
 
