@@ -2,7 +2,9 @@ package sluice
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -108,6 +110,9 @@ func Connect(address string, options ...Option) (*Client, error) {
 			),
 		},
 	}
+	if err := checkAddress(address); err != nil {
+		return nil, err
+	}
 	for _, option := range options {
 		if err := option(&s); err != nil {
 			return nil, err
@@ -124,4 +129,19 @@ func Connect(address string, options ...Option) (*Client, error) {
 		gateway: sluicev1.NewGatewayServiceClient(conn),
 		health:  healthpb.NewHealthClient(conn),
 	}, nil
+}
+
+// checkAddress tells of likely mistakes, which gRPC's library takes for names of hosts
+// and would tell only to calls, as too many colons.
+func checkAddress(address string) error {
+	scheme, _, isURL := strings.Cut(strings.ToLower(address), "://")
+	switch {
+	case address == "":
+		return errors.New(`sluice: the address is empty; "host:port" is wanted`)
+	case isURL && (scheme == "http" || scheme == "https"):
+		return fmt.Errorf(
+			`sluice: %q is a URL; "host:port" is wanted, and WithTLS switches TLS on`, address)
+	default:
+		return nil
+	}
 }

@@ -43,9 +43,10 @@ func TestReplicaThatDrainsIsLeftAlone(t *testing.T) {
 }
 
 func TestAddressThatIsNoneIsToldAtOnce(t *testing.T) {
-	client, err := sluice.Connect("%zz")
-
-	if client != nil || err == nil {
-		t.Errorf("got %v, %v", client, err)
+	for _, address := range []string{"", "%zz", "http://127.0.0.1:50051", "HTTPS://sluice.example.com"} {
+		client, err := sluice.Connect(address)
+		if client != nil || err == nil {
+			t.Errorf("%q: got %v, %v", address, client, err)
+		}
 	}
 }
