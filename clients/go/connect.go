@@ -93,7 +93,8 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // gRPC's name resolution such as "dns:///sluice.default.svc:50051". A name that
 // resolves to several replicas has calls spread over all of them. Nothing is sent
 // before the first call, so an error is one of the options, or of an address that is
-// none; one that cannot be resolved or reached fails the calls.
+// none; one that cannot be resolved or reached fails the calls. Of a name without any
+// address gRPC's library says "no children to pick from".
 func Connect(address string, options ...Option) (*Client, error) {
 	s := settings{
 		transport: insecure.NewCredentials(),

@@ -22,9 +22,10 @@ type Function struct {
 	// Call runs it and returns text for the model. The arguments are in
 	// call.ArgumentsJson. A [*ToolError] is told to the model; any other error ends
 	// the run and reaches its caller as it is. Functions of one turn run at the same
-	// time; ctx is done when the run is over, or another of them ends it. It comes from
-	// the run's context but without its outgoing metadata, which is for the gateway. A
-	// panic is not caught.
+	// time; ctx is done when the run is over, or another of them ends it, and the run
+	// waits until all have returned: one that does not heed ctx holds up its end, a
+	// deadline included. ctx comes from the run's but without its outgoing metadata,
+	// which is for the gateway. A panic is not caught.
 	Call func(ctx context.Context, call *sluicev1.ToolCall) (string, error)
 }
 

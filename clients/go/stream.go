@@ -13,8 +13,8 @@ import (
 
 var errRead = errors.New("sluice: a stream can be read only once")
 
-// Stream is a turn, or a run of several, as it comes. It is read once, by one of
-// Events, Text and Collect, as fast as its reader asks.
+// Stream is a turn, or a run of several, as it comes. It is read once, by one
+// goroutine and one of Events, Text and Collect, as fast as its reader asks.
 type Stream struct {
 	source source
 	read   bool
