@@ -31,7 +31,7 @@ func readEvents(ctx context.Context, client *sluice.Client, request *sluicev1.Ge
 		case *sluicev1.Event_TextDelta:
 			fmt.Print(kind.TextDelta.GetText())
 		case *sluicev1.Event_Completed:
-			fmt.Println(kind.Completed.GetUsage().GetOutputTokens(), "tokens")
+			fmt.Printf("\n%d tokens\n", kind.Completed.GetUsage().GetOutputTokens())
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func runTools(ctx context.Context, client *sluice.Client, request *sluicev1.Gene
 		}
 		fmt.Print(text)
 	}
-	fmt.Println(len(run.Answers()), "turns,", len(run.Messages()), "messages")
+	fmt.Printf("\n%d turns, %d messages\n", len(run.Answers()), len(run.Messages()))
 	return nil
 }
 
