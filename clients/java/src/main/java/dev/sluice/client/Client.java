@@ -295,6 +295,7 @@ public final class Client implements AutoCloseable {
   private CallOptions callOptions() {
     return timeout == null
         ? CallOptions.DEFAULT
-        : CallOptions.DEFAULT.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        : CallOptions.DEFAULT.withDeadlineAfter(
+            TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
   }
 }

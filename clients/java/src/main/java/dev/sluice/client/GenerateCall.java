@@ -31,6 +31,7 @@ final class GenerateCall {
   }
 
   private final ClientCall<GenerateRequest, GenerateResponse> call;
+  private final AnswerBuilder answer = new AnswerBuilder();
 
   private GenerateCall(ClientCall<GenerateRequest, GenerateResponse> call) {
     this.call = call;
@@ -57,9 +58,13 @@ final class GenerateCall {
     call.cancel(message, cause);
   }
 
+  /** Returns the id as far as it is known; else empty. */
+  String generationId() {
+    return answer.generationId();
+  }
+
   private final class Reader extends ClientCall.Listener<GenerateResponse> {
     private final Listener listener;
-    private final AnswerBuilder answer = new AnswerBuilder();
 
     Reader(Listener listener) {
       this.listener = listener;
