@@ -1,5 +1,7 @@
 package dev.sluice.client;
 
+import static java.lang.Integer.parseInt;
+
 import com.google.gson.Gson;
 import com.google.gson.reflect.TypeToken;
 import dev.sluice.v1.GenerateRequest;
@@ -22,6 +24,8 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * What the calls of a client share: the channel, set up as it should be, and the functions' pool.
@@ -45,6 +49,12 @@ final class Connection implements AutoCloseable {
   /** Requests of all calls together that can be sent again. */
   private static final long MAX_RETRIED_BYTES = 128L << 20;
 
+  private static final int MAX_PORT = 65_535;
+
+  /** The addresses whose end is a number of a port. */
+  private static final Pattern PORT =
+      Pattern.compile("(?:dns:.*/)?(?:[^:/]+|\\[[^]]*]):0*([0-9]+)");
+
   private final String address;
   private final ManagedChannel channel;
   private final Executor functionExecutor;
@@ -58,6 +68,7 @@ final class Connection implements AutoCloseable {
   }
 
   static Connection open(String address, ConnectOptions options) {
+    checkPort(address);
     ChannelCredentials credentials =
         options.tls().map(Tls::credentials).orElseGet(InsecureChannelCredentials::create);
     try {
@@ -81,7 +92,29 @@ final class Connection implements AutoCloseable {
         .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
         .keepAliveWithoutCalls(false);
     options.channel().accept(builder);
-    return new Connection(address, builder.build(), options);
+    try {
+      return new Connection(address, builder.build(), options);
+    } catch (IllegalArgumentException refused) {
+      // It speaks of name resolvers and URIs, also to whoever wrote http:// before the host.
+      throw unusable(address, refused);
+    }
+  }
+
+  /** With such a port grpc-java's resolver would die, and its channel wait for it for ever. */
+  private static void checkPort(String address) {
+    Matcher port = PORT.matcher(address);
+    if (port.matches() && (port.group(1).length() > 5 || parseInt(port.group(1)) > MAX_PORT)) {
+      throw unusable(address, null);
+    }
+  }
+
+  private static IllegalArgumentException unusable(String address, Throwable cause) {
+    return new IllegalArgumentException(
+        "\""
+            + address
+            + "\" is neither host:port nor a target of gRPC's name resolution such as"
+            + " dns:///host:port",
+        cause);
   }
 
   String address() {
