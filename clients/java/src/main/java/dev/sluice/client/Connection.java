@@ -22,7 +22,8 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -49,6 +50,7 @@ final class Connection implements AutoCloseable {
   /** Requests of all calls together that can be sent again. */
   private static final long MAX_RETRIED_BYTES = 128L << 20;
 
+  private static final long IDLE_THREAD_SECONDS = 60;
   private static final int MAX_PORT = 65_535;
 
   /** The addresses whose end is a number of a port. */
@@ -137,13 +139,24 @@ final class Connection implements AutoCloseable {
     }
   }
 
-  /** Starts a thread for each function that finds none idle, since functions wait for others. */
+  /**
+   * Starts a thread for each function that finds none idle, since functions wait for others. It
+   * rejects functions only when it is shut down, which a run tells as what it is.
+   */
   private static ExecutorService newPool() {
-    return Executors.newCachedThreadPool(
+    return new ThreadPoolExecutor(
+        0,
+        Integer.MAX_VALUE,
+        IDLE_THREAD_SECONDS,
+        TimeUnit.SECONDS,
+        new SynchronousQueue<>(),
         task -> {
           Thread thread = new Thread(task, "sluice-function");
           thread.setDaemon(true);
           return thread;
+        },
+        (task, pool) -> {
+          throw Failures.cancelled("The client was closed.", null);
         });
   }
 
