@@ -132,6 +132,7 @@ public final class Client implements AutoCloseable {
    * @return cancels the call
    */
   public Cancellation generate(GenerateRequest request, StreamObserver<Event> observer) {
+    Objects.requireNonNull(observer);
     GenerateCall call =
         GenerateCall.start(channel, callOptions(), request, new ObserverListener(observer));
     call.fetch();

@@ -10,6 +10,7 @@ import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -39,6 +40,8 @@ final class GenerateCall {
 
   static GenerateCall start(
       Channel channel, CallOptions options, GenerateRequest request, Listener listener) {
+    // gRPC would send an empty one.
+    Objects.requireNonNull(request);
     ClientCall<GenerateRequest, GenerateResponse> call =
         channel.newCall(GatewayServiceGrpc.getGenerateMethod(), options);
     GenerateCall generate = new GenerateCall(call);

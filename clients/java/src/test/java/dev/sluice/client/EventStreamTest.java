@@ -192,6 +192,15 @@ class EventStreamTest {
   }
 
   @Test
+  void nullIsNotSent() {
+    try (FakeGateway gateway = new FakeGateway();
+        Client client = gateway.client()) {
+      assertThrows(NullPointerException.class, () -> client.generate(null).close());
+      assertEquals(List.of(), gateway.requests);
+    }
+  }
+
+  @Test
   void timeoutMayBeForEver() {
     try (FakeGateway gateway = new FakeGateway(says("Rivers run."));
         Client client = gateway.client()) {

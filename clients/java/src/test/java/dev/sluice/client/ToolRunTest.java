@@ -329,6 +329,22 @@ class ToolRunTest {
   }
 
   @Test
+  void functionThatReturnsNullEndsTheRunByName() {
+    try (FakeGateway gateway = new FakeGateway(calls(call("a", "f")));
+        Client client = gateway.client();
+        ToolRun run = client.runTools(REQUEST, List.of(function("f", call -> null)))) {
+      NullPointerException failure = assertThrows(NullPointerException.class, run::collect);
+
+      assertEquals("f returned null", failure.getMessage());
+    }
+  }
+
+  @Test
+  void functionWithoutBodyIsRefusedAtOnce() {
+    assertThrows(NullPointerException.class, () -> function("f", null));
+  }
+
+  @Test
   void runHasAtLeastOneTurn() {
     try (FakeGateway gateway = new FakeGateway();
         Client client = gateway.client()) {
