@@ -63,6 +63,7 @@ public final class Client implements AutoCloseable {
    * @param address {@code host:port}, or a target of gRPC's name resolution such as {@code
    *     dns:///sluice.default.svc:50051}
    * @return the client
+   * @throws IllegalArgumentException if the address is none
    */
   public static Client connect(String address) {
     return connect(address, ConnectOptions.builder().build());
