@@ -16,7 +16,10 @@ import java.util.TreeMap;
 /** Puts the answer together from the events of a turn. */
 final class AnswerBuilder {
   private final Map<Integer, OpenPart> parts = new TreeMap<>(Integer::compareUnsigned);
-  private String generationId = "";
+
+  /** Also read by a thread that gives up waiting for the events. */
+  private volatile String generationId = "";
+
   private Completed completed;
 
   void add(Event event) {

@@ -63,6 +63,7 @@ public final class Client implements AutoCloseable {
    * @param address {@code host:port}, or a target of gRPC's name resolution such as {@code
    *     dns:///sluice.default.svc:50051}
    * @return the client
+   * @throws IllegalArgumentException if the address is none
    */
   public static Client connect(String address) {
     return connect(address, ConnectOptions.builder().build());
@@ -132,6 +133,7 @@ public final class Client implements AutoCloseable {
    * @return cancels the call
    */
   public Cancellation generate(GenerateRequest request, StreamObserver<Event> observer) {
+    Objects.requireNonNull(observer);
     GenerateCall call =
         GenerateCall.start(channel, callOptions(), request, new ObserverListener(observer));
     call.fetch();
@@ -295,6 +297,7 @@ public final class Client implements AutoCloseable {
   private CallOptions callOptions() {
     return timeout == null
         ? CallOptions.DEFAULT
-        : CallOptions.DEFAULT.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        : CallOptions.DEFAULT.withDeadlineAfter(
+            TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
   }
 }

@@ -1,5 +1,7 @@
 package dev.sluice.client;
 
+import static java.lang.Integer.parseInt;
+
 import com.google.gson.Gson;
 import com.google.gson.reflect.TypeToken;
 import dev.sluice.v1.GenerateRequest;
@@ -20,8 +22,11 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * What the calls of a client share: the channel, set up as it should be, and the functions' pool.
@@ -45,6 +50,13 @@ final class Connection implements AutoCloseable {
   /** Requests of all calls together that can be sent again. */
   private static final long MAX_RETRIED_BYTES = 128L << 20;
 
+  private static final long IDLE_THREAD_SECONDS = 60;
+  private static final int MAX_PORT = 65_535;
+
+  /** The addresses whose end is a number of a port. */
+  private static final Pattern PORT =
+      Pattern.compile("(?:dns:.*/)?(?:[^:/]+|\\[[^]]*]):0*([0-9]+)");
+
   private final String address;
   private final ManagedChannel channel;
   private final Executor functionExecutor;
@@ -58,6 +70,7 @@ final class Connection implements AutoCloseable {
   }
 
   static Connection open(String address, ConnectOptions options) {
+    checkPort(address);
     ChannelCredentials credentials =
         options.tls().map(Tls::credentials).orElseGet(InsecureChannelCredentials::create);
     try {
@@ -81,7 +94,29 @@ final class Connection implements AutoCloseable {
         .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
         .keepAliveWithoutCalls(false);
     options.channel().accept(builder);
-    return new Connection(address, builder.build(), options);
+    try {
+      return new Connection(address, builder.build(), options);
+    } catch (IllegalArgumentException refused) {
+      // It speaks of name resolvers and URIs, also to whoever wrote http:// before the host.
+      throw unusable(address, refused);
+    }
+  }
+
+  /** With such a port grpc-java's resolver would die, and its channel wait for it for ever. */
+  private static void checkPort(String address) {
+    Matcher port = PORT.matcher(address);
+    if (port.matches() && (port.group(1).length() > 5 || parseInt(port.group(1)) > MAX_PORT)) {
+      throw unusable(address, null);
+    }
+  }
+
+  private static IllegalArgumentException unusable(String address, Throwable cause) {
+    return new IllegalArgumentException(
+        "\""
+            + address
+            + "\" is neither host:port nor a target of gRPC's name resolution such as"
+            + " dns:///host:port",
+        cause);
   }
 
   String address() {
@@ -104,13 +139,24 @@ final class Connection implements AutoCloseable {
     }
   }
 
-  /** Starts a thread for each function that finds none idle, since functions wait for others. */
+  /**
+   * Starts a thread for each function that finds none idle, since functions wait for others. It
+   * rejects functions only when it is shut down, which a run tells as what it is.
+   */
   private static ExecutorService newPool() {
-    return Executors.newCachedThreadPool(
+    return new ThreadPoolExecutor(
+        0,
+        Integer.MAX_VALUE,
+        IDLE_THREAD_SECONDS,
+        TimeUnit.SECONDS,
+        new SynchronousQueue<>(),
         task -> {
           Thread thread = new Thread(task, "sluice-function");
           thread.setDaemon(true);
           return thread;
+        },
+        (task, pool) -> {
+          throw Failures.cancelled("The client was closed.", null);
         });
   }
 

@@ -23,6 +23,11 @@ record ErrorDetails(
     Map<String, String> metadata) {
   private static final String DOMAIN = "sluice.v1";
 
+  /** What protobuf allows in either direction, 10,000 years. */
+  private static final long MAX_DELAY_SECONDS = 315_576_000_000L;
+
+  private static final int NANOS = 1_000_000_000;
+
   static ErrorDetails of(String reason, String generationId) {
     return new ErrorDetails(reason, generationId, null, List.of(), List.of(), Map.of());
   }
@@ -66,11 +71,22 @@ record ErrorDetails(
   }
 
   private ErrorDetails with(RetryInfo info) {
+    long seconds = info.getRetryDelay().getSeconds();
+    int nanos = info.getRetryDelay().getNanos();
     Duration delay =
-        info.hasRetryDelay()
-            ? Duration.ofSeconds(info.getRetryDelay().getSeconds(), info.getRetryDelay().getNanos())
+        info.hasRetryDelay() && isDuration(seconds, nanos)
+            ? Duration.ofSeconds(seconds, nanos)
             : retryDelay;
     return new ErrorDetails(reason, generationId, delay, violations, quotaViolations, metadata);
+  }
+
+  /** Whether protobuf allows it; of what it does not, Java cannot hold everything. */
+  private static boolean isDuration(long seconds, int nanos) {
+    return -MAX_DELAY_SECONDS <= seconds
+        && seconds <= MAX_DELAY_SECONDS
+        && -NANOS < nanos
+        && nanos < NANOS
+        && Long.signum(seconds) * Integer.signum(nanos) >= 0;
   }
 
   private ErrorDetails with(BadRequest request) {

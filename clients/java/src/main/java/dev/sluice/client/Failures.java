@@ -4,6 +4,8 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Makes exceptions of the ends of calls. */
 final class Failures {
@@ -19,30 +21,45 @@ final class Failures {
    * @param generationId id of the call as far as it is known without the details; else empty
    */
   static SluiceException of(Status status, Metadata trailers, String generationId) {
+    // Written by some other server. The status, and what else can be read, holds all the same.
+    List<InvalidProtocolBufferException> unreadable = new ArrayList<>();
     ErrorDetails details = ErrorDetails.of("", generationId);
-    byte[] encoded = trailers == null ? null : trailers.get(DETAILS);
-    InvalidProtocolBufferException unreadable = null;
-    if (encoded != null) {
+    for (Any detail : packed(trailers, unreadable)) {
       try {
-        for (Any detail : com.google.rpc.Status.parseFrom(encoded).getDetailsList()) {
-          details = details.with(detail);
-        }
+        details = details.with(detail);
       } catch (InvalidProtocolBufferException failure) {
-        // Written by some other server. Its status holds all the same.
-        unreadable = failure;
+        unreadable.add(failure);
       }
     }
     SluiceException failure =
         new SluiceException(status.getCode(), message(status), details, status.getCause());
-    if (unreadable != null) {
-      failure.addSuppressed(unreadable);
-    }
+    unreadable.forEach(failure::addSuppressed);
     return failure;
   }
 
-  /** Returns the failure of what was ended on this side; a null cause is none. */
+  private static List<Any> packed(
+      Metadata trailers, List<InvalidProtocolBufferException> unreadable) {
+    byte[] encoded = trailers == null ? null : trailers.get(DETAILS);
+    if (encoded == null) {
+      return List.of();
+    }
+    try {
+      return com.google.rpc.Status.parseFrom(encoded).getDetailsList();
+    } catch (InvalidProtocolBufferException failure) {
+      unreadable.add(failure);
+      return List.of();
+    }
+  }
+
+  /** Returns the failure of what was ended on this side between turns; a null cause is none. */
   static SluiceException cancelled(String message, Throwable cause) {
-    return new SluiceException(Status.Code.CANCELLED, message, ErrorDetails.of("", ""), cause);
+    return cancelled(message, "", cause);
+  }
+
+  /** Returns the failure of a call that was ended on this side; its id is empty until told. */
+  static SluiceException cancelled(String message, String generationId, Throwable cause) {
+    return new SluiceException(
+        Status.Code.CANCELLED, message, ErrorDetails.of("", generationId), cause);
   }
 
   /** Returns the failure of a stream that ended well, but without Completed. */
@@ -67,9 +84,11 @@ final class Failures {
   private static String message(Status status) {
     String told = status.getDescription() == null ? "" : status.getDescription();
     Throwable cause = status.getCause();
-    if (cause == null || cause.getMessage() == null) {
+    if (cause == null) {
       return told;
     }
-    return told.isEmpty() ? cause.getMessage() : told + ": " + cause.getMessage();
+    // Of a closed connection or a missing socket the kind of the exception is all there is.
+    String why = cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+    return told.isEmpty() ? why : told + ": " + why;
   }
 }

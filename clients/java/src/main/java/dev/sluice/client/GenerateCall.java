@@ -10,6 +10,7 @@ import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -31,6 +32,7 @@ final class GenerateCall {
   }
 
   private final ClientCall<GenerateRequest, GenerateResponse> call;
+  private final AnswerBuilder answer = new AnswerBuilder();
 
   private GenerateCall(ClientCall<GenerateRequest, GenerateResponse> call) {
     this.call = call;
@@ -38,6 +40,8 @@ final class GenerateCall {
 
   static GenerateCall start(
       Channel channel, CallOptions options, GenerateRequest request, Listener listener) {
+    // gRPC would send an empty one.
+    Objects.requireNonNull(request);
     ClientCall<GenerateRequest, GenerateResponse> call =
         channel.newCall(GatewayServiceGrpc.getGenerateMethod(), options);
     GenerateCall generate = new GenerateCall(call);
@@ -57,9 +61,13 @@ final class GenerateCall {
     call.cancel(message, cause);
   }
 
+  /** Returns the id as far as it is known; else empty. */
+  String generationId() {
+    return answer.generationId();
+  }
+
   private final class Reader extends ClientCall.Listener<GenerateResponse> {
     private final Listener listener;
-    private final AnswerBuilder answer = new AnswerBuilder();
 
     Reader(Listener listener) {
       this.listener = listener;

@@ -6,6 +6,8 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.util.Objects;
 
 /** Whom a client trusts and who it is. Immutable; everything is PEM. */
@@ -56,7 +58,7 @@ public final class Tls {
     TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
     try {
       if (authorities != null) {
-        credentials.trustManager(stream(authorities));
+        credentials.trustManager(stream(checked(authorities)));
       }
       if (certificate != null) {
         credentials.keyManager(stream(certificate), stream(PrivateKeys.pkcs8(key)));
@@ -65,6 +67,28 @@ public final class Tls {
       throw new AssertionError("memory cannot fail to be read", impossible);
     }
     return credentials.build();
+  }
+
+  /**
+   * Returns certificates as they are. Without this, grpc-java would take a text that has none, and
+   * quote a text that is none, which may be a key that was mistaken for it.
+   *
+   * @throws IllegalArgumentException if they are none; it quotes nothing
+   */
+  private static String checked(String certificates) {
+    boolean readable;
+    try {
+      readable =
+          !CertificateFactory.getInstance("X.509")
+              .generateCertificates(stream(certificates))
+              .isEmpty();
+    } catch (CertificateException unreadable) {
+      readable = false;
+    }
+    if (!readable) {
+      throw new IllegalArgumentException("the authorities are no certificates in PEM");
+    }
+    return certificates;
   }
 
   private static InputStream stream(String pem) {

@@ -6,6 +6,7 @@ import dev.sluice.v1.Tool;
 import dev.sluice.v1.ToolCall;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
@@ -60,7 +61,10 @@ final class Toolbox {
 
   private static Part result(ToolCall call, ToolFunction function) {
     try {
-      return Messages.result(call, function.body().call(call), false).build();
+      String result =
+          Objects.requireNonNull(
+              function.body().call(call), () -> function.name() + " returned null");
+      return Messages.result(call, result, false).build();
     } catch (ToolException told) {
       return Messages.result(call, told.getMessage(), true).build();
     }

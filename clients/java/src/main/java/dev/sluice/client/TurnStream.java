@@ -88,7 +88,8 @@ final class TurnStream implements EventStream {
         Thread.currentThread().interrupt();
         String message = "The thread was interrupted while it waited for the next event.";
         call.cancel(message, interruption);
-        return new Arrival(null, null, Failures.cancelled(message, interruption));
+        return new Arrival(
+            null, null, Failures.cancelled(message, call.generationId(), interruption));
       }
     }
   }

@@ -54,6 +54,15 @@ class AsyncTest {
   }
 
   @Test
+  void nullIsNoObserver() {
+    try (FakeGateway gateway = new FakeGateway();
+        Client client = gateway.client()) {
+      assertThrows(NullPointerException.class, () -> client.generate(REQUEST, null));
+      assertEquals(List.of(), gateway.requests);
+    }
+  }
+
+  @Test
   void cancellationHangsUpAndIsToldToTheObserver() {
     AtomicBoolean cancelled = new AtomicBoolean();
     try (FakeGateway gateway = new FakeGateway(hangs(cancelled));

@@ -6,6 +6,7 @@ import static dev.sluice.client.Script.bad;
 import static dev.sluice.client.Script.says;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -121,11 +122,48 @@ class ConnectionTest {
   }
 
   @Test
-  void certificateThatIsNoneIsRefusedAtOnce() {
-    ConnectOptions options =
-        ConnectOptions.builder().tls(Tls.system().withAuthorities("no certificate")).build();
+  void authoritiesThatAreNoneAreRefusedAtOnceAndNotQuoted() {
+    String mistaken = "-----BEGIN PRIVATE KEY-----\nthe-key\n-----END PRIVATE KEY-----\n";
+    for (String none : List.of("", "no certificate", mistaken)) {
+      ConnectOptions options =
+          ConnectOptions.builder().tls(Tls.system().withAuthorities(none)).build();
 
-    assertThrows(
-        IllegalArgumentException.class, () -> Client.connect("127.0.0.1:1", options).close());
+      IllegalArgumentException refusal =
+          assertThrows(
+              IllegalArgumentException.class, () -> Client.connect("127.0.0.1:1", options).close());
+      assertEquals("the authorities are no certificates in PEM", refusal.getMessage());
+      assertNull(refusal.getCause());
+    }
+  }
+
+  @Test
+  void addressThatIsNoneIsRefusedAtOnceAndSaysWhatIsOne() {
+    for (String none :
+        List.of(
+            "",
+            "two words",
+            "http://127.0.0.1:50051",
+            "127.0.0.1:65536",
+            "[::1]:4294967297",
+            "dns:///gateway.example:99999")) {
+      IllegalArgumentException refusal =
+          assertThrows(IllegalArgumentException.class, () -> Client.connect(none).close(), none);
+      assertTrue(
+          refusal.getMessage().startsWith("\"" + none + "\" is neither host:port"),
+          refusal.getMessage());
+    }
+  }
+
+  @Test
+  void addressesOfEveryKindAreTaken() {
+    for (String address :
+        List.of(
+            "127.0.0.1:65535",
+            "gateway.example:050051",
+            "[::1]:1",
+            "dns:///gateway.example:50051",
+            "unix:/run/gateway:99999")) {
+      Client.connect(address).close();
+    }
   }
 }

@@ -18,6 +18,7 @@ import dev.sluice.v1.FinishReason;
 import dev.sluice.v1.GenerateRequest;
 import io.grpc.Status;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -172,6 +173,40 @@ class EventStreamTest {
       assertTrue(Thread.interrupted());
       assertEquals(Status.Code.CANCELLED, failure.status());
       assertTrue(cancelled.get());
+    }
+  }
+
+  @Test
+  void interruptedCallCanBeAskedAbout() {
+    try (FakeGateway gateway = new FakeGateway(out -> out.onNext(response(STARTED)));
+        Client client = gateway.client();
+        EventStream stream = client.generate(REQUEST)) {
+      assertEquals(STARTED, stream.iterator().next());
+      Thread.currentThread().interrupt();
+
+      SluiceException failure = assertThrows(SluiceException.class, stream::collect);
+
+      assertTrue(Thread.interrupted());
+      assertEquals("gen_1", failure.generationId());
+    }
+  }
+
+  @Test
+  void nullIsNotSent() {
+    try (FakeGateway gateway = new FakeGateway();
+        Client client = gateway.client()) {
+      assertThrows(NullPointerException.class, () -> client.generate(null).close());
+      assertEquals(List.of(), gateway.requests);
+    }
+  }
+
+  @Test
+  void timeoutMayBeForEver() {
+    try (FakeGateway gateway = new FakeGateway(says("Rivers run."));
+        Client client = gateway.client()) {
+      Client patient = client.withTimeout(ChronoUnit.FOREVER.getDuration());
+
+      assertEquals("Rivers run.", patient.collect(REQUEST).text());
     }
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.Any;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
 import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
@@ -22,6 +23,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
+import java.nio.channels.ClosedChannelException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -90,6 +92,42 @@ class FailuresTest {
   }
 
   @Test
+  void detailThatCannotBeReadKeepsNothingElseBack() {
+    Any broken =
+        Any.newBuilder()
+            .setTypeUrl("type.googleapis.com/google.rpc.RetryInfo")
+            .setValue(ByteString.copyFrom(new byte[] {1, 2, 3}))
+            .build();
+    Any info =
+        Any.pack(ErrorInfo.newBuilder().setDomain("sluice.v1").setReason("OVERLOADED").build());
+    byte[] details =
+        com.google.rpc.Status.newBuilder()
+            .addDetails(broken)
+            .addDetails(info)
+            .build()
+            .toByteArray();
+
+    SluiceException failure = Failures.of(STATUS, trailers(details), "");
+
+    assertEquals("OVERLOADED", failure.reason());
+    assertEquals(1, failure.getSuppressed().length);
+  }
+
+  @Test
+  void delayThatIsNoneOfProtobufsIsNotTold() {
+    for (Duration.Builder wrong :
+        List.of(
+            Duration.newBuilder().setSeconds(Long.MAX_VALUE).setNanos(Integer.MAX_VALUE),
+            Duration.newBuilder().setSeconds(Long.MIN_VALUE).setNanos(-1),
+            Duration.newBuilder().setNanos(1_000_000_000),
+            Duration.newBuilder().setSeconds(1).setNanos(-1))) {
+      SluiceException failure = failure(RetryInfo.newBuilder().setRetryDelay(wrong).build());
+
+      assertEquals(Optional.empty(), failure.retryDelay(), wrong::toString);
+    }
+  }
+
+  @Test
   void unreadableDetailsAreToldBesideTheStatus() {
     SluiceException failure = Failures.of(STATUS, trailers(new byte[] {1, 2, 3}), "gen_1");
 
@@ -119,6 +157,15 @@ class FailuresTest {
 
     assertEquals("io exception: Connection refused", failure.getMessage());
     assertSame(cause, failure.getCause());
+  }
+
+  @Test
+  void causeWithoutMessageIsToldByItsKind() {
+    Status status =
+        Status.UNAVAILABLE.withDescription("io exception").withCause(new ClosedChannelException());
+
+    assertEquals(
+        "io exception: ClosedChannelException", Failures.of(status, null, "").getMessage());
   }
 
   @Test

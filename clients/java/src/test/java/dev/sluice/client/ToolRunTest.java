@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.sluice.v1.ArgumentsCheck;
+import dev.sluice.v1.Event;
 import dev.sluice.v1.FinishReason;
 import dev.sluice.v1.GenerateRequest;
 import dev.sluice.v1.Message;
@@ -23,6 +24,7 @@ import dev.sluice.v1.ToolCall;
 import dev.sluice.v1.ToolResult;
 import io.grpc.Status;
 import java.io.IOException;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CancellationException;
@@ -269,6 +271,23 @@ class ToolRunTest {
   }
 
   @Test
+  void closingTheClientBeginsNoFunction() {
+    try (FakeGateway gateway = new FakeGateway(calls(call("a", "f")))) {
+      Client client = gateway.client();
+      ToolRun run = client.runTools(REQUEST, List.of(function("f", NEVER)));
+      Iterator<Event> events = run.iterator();
+      events.next();
+      events.next();
+      client.close();
+
+      SluiceException failure = assertThrows(SluiceException.class, events::hasNext);
+
+      assertEquals(Status.Code.CANCELLED, failure.status());
+      assertEquals(1, run.answers().size());
+    }
+  }
+
+  @Test
   void interruptionOfTheReaderEndsTheRun() {
     Thread reader = Thread.currentThread();
     ToolFunction interrupts =
@@ -307,6 +326,22 @@ class ToolRunTest {
       run.collect();
       assertTrue(here.get());
     }
+  }
+
+  @Test
+  void functionThatReturnsNullEndsTheRunByName() {
+    try (FakeGateway gateway = new FakeGateway(calls(call("a", "f")));
+        Client client = gateway.client();
+        ToolRun run = client.runTools(REQUEST, List.of(function("f", call -> null)))) {
+      NullPointerException failure = assertThrows(NullPointerException.class, run::collect);
+
+      assertEquals("f returned null", failure.getMessage());
+    }
+  }
+
+  @Test
+  void functionWithoutBodyIsRefusedAtOnce() {
+    assertThrows(NullPointerException.class, () -> function("f", null));
   }
 
   @Test
