@@ -3,7 +3,7 @@
 import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
 
 import { serviceConfig } from "./gen/sluice/v1/service_config.js";
-import { version } from "./version.js";
+import { version } from "./gen/version.js";
 
 /** Certificates and keys as PEM. */
 export interface TlsOptions {
