@@ -17,7 +17,7 @@ import {
   type StatusObject,
 } from "@grpc/grpc-js";
 
-import { fromStatus } from "./errors.js";
+import { cancelled, fromStatus, type SluiceError } from "./errors.js";
 import { callMetadata } from "./metadata.js";
 import type { CallOptions } from "./options.js";
 
@@ -28,26 +28,29 @@ export interface Connection {
 }
 
 /** Makes a call that has one answer. */
-export function callUnary<I extends DescMessage, O extends DescMessage>(
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
   { grpc, metadata }: Connection,
   method: DescMethodUnary<I, O>,
   request: MessageShape<I>,
-  options: CallOptions,
+  { signal, timeoutMs, metadata: own }: CallOptions,
 ): Promise<MessageShape<O>> {
+  const sent = callMetadata(metadata, own);
+  const grpcOptions = deadlineOf(timeoutMs);
+  if (signal?.aborted) throw cancelled(signal);
   return new Promise((resolve, reject) => {
     const call = grpc.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
       pathOf(method),
       (message) => serialize(method.input, message),
       (bytes) => fromBinary(method.output, bytes),
       request,
-      callMetadata(metadata, options.metadata),
-      grpcOptions(options),
+      sent,
+      grpcOptions,
       (error, answer) => {
-        if (error) reject(fromStatus(error, options.signal));
+        if (error) reject(fromStatus(error, signal));
         else resolve(answer as MessageShape<O>);
       },
     );
-    cancelOn(options.signal, call);
+    cancelOn(signal, call);
   });
 }
 
@@ -63,22 +66,25 @@ export function callServerStream<I extends DescMessage, O extends DescMessage>(
   { grpc, metadata }: Connection,
   method: DescMethodServerStreaming<I, O>,
   request: MessageShape<I>,
-  options: CallOptions,
+  { signal, timeoutMs, metadata: own }: CallOptions,
 ): ServerStream<MessageShape<O>> {
+  const sent = callMetadata(metadata, own);
+  const grpcOptions = deadlineOf(timeoutMs);
+  if (signal?.aborted) return { messages: () => fail(cancelled(signal)), cancel: () => undefined };
   const call = grpc.makeServerStreamRequest<MessageShape<I>, MessageShape<O>>(
     pathOf(method),
     (message) => serialize(method.input, message),
     (bytes) => fromBinary(method.output, bytes),
     request,
-    callMetadata(metadata, options.metadata),
-    grpcOptions(options),
+    sent,
+    grpcOptions,
   );
   const ended = endOf(call);
-  cancelOn(options.signal, call);
+  cancelOn(signal, call);
   return {
-    messages: () => read(call, ended, options.signal),
+    messages: () => read(call, ended, signal),
     cancel: () => {
-      call.cancel();
+      cancel(call);
     },
   };
 }
@@ -100,6 +106,10 @@ async function* read<Message>(
   if (status.code !== codes.OK) throw fromStatus(status, signal);
 }
 
+async function* fail(error: SluiceError): AsyncGenerator<never, void, undefined> {
+  yield await Promise.reject(error);
+}
+
 /** Waits for the end of a call, however it comes and whether or not anybody reads. */
 function endOf(call: ClientReadableStream<unknown>): Promise<StatusObject> {
   // Without a listener the event would end the process. The status says the same, and always comes.
@@ -107,25 +117,34 @@ function endOf(call: ClientReadableStream<unknown>): Promise<StatusObject> {
   return new Promise((resolve) => call.once("status", resolve));
 }
 
-function cancelOn(
-  signal: AbortSignal | undefined,
-  call: { cancel(): void; once(event: "status", listener: () => void): unknown },
-): void {
-  if (signal === undefined) return;
-  const cancel = (): void => {
+interface Cancellable {
+  cancel(): void;
+  once(event: "status", listener: () => void): unknown;
+}
+
+/**
+ * Cancels a call, and once more a little later: one that is cancelled as soon as it was made the
+ * library sends all the same, and then only a second word reaches it.
+ */
+function cancel(call: Cancellable): void {
+  call.cancel();
+  setImmediate(() => {
     call.cancel();
-  };
-  if (signal.aborted) {
-    cancel();
-    return;
-  }
-  signal.addEventListener("abort", cancel, { once: true });
-  call.once("status", () => {
-    signal.removeEventListener("abort", cancel);
   });
 }
 
-function grpcOptions({ timeoutMs }: CallOptions): GrpcCallOptions {
+function cancelOn(signal: AbortSignal | undefined, call: Cancellable): void {
+  if (signal === undefined) return;
+  const abort = (): void => {
+    cancel(call);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  call.once("status", () => {
+    signal.removeEventListener("abort", abort);
+  });
+}
+
+function deadlineOf(timeoutMs: number | undefined): GrpcCallOptions {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 }
 

@@ -1,8 +1,14 @@
+import { create } from "@bufbuild/protobuf";
 import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { test } from "node:test";
 
-import { prompt, SluiceError } from "@sluice/client";
+import {
+  GetMetricsResponseSchema,
+  ListModelsResponseSchema,
+  prompt,
+  SluiceError,
+} from "@sluice/client";
 
 import { started, textDelta } from "./support/events.js";
 import { clientOf, send, type GenerateCall, type Handlers } from "./support/gateway.js";
@@ -19,6 +25,10 @@ function waiting(): { handlers: Handlers; left: Promise<unknown> } {
   };
   return { handlers: { generate }, left };
 }
+
+const answerMetrics: Handlers["getMetrics"] = (_, callback) => {
+  callback(null, create(GetMetricsResponseSchema));
+};
 
 function isCancelled(cause: unknown): (error: unknown) => boolean {
   return (error) => {
@@ -85,13 +95,44 @@ test("a signal that is aborted already lets nothing begin", async (t) => {
     },
     listModels(_, callback) {
       calls += 1;
-      callback(null, null);
+      callback(null, create(ListModelsResponseSchema));
     },
+    getMetrics: answerMetrics,
   });
   const signal = AbortSignal.abort("no");
-  await assert.rejects(client.collect(request, { signal }), isCancelled("no"));
-  await assert.rejects(client.listModels({}, { signal }), isCancelled("no"));
+  // Without a connection, and with one.
+  for (let round = 0; round < 2; round += 1) {
+    await assert.rejects(client.collect(request, { signal }), isCancelled("no"));
+    await assert.rejects(client.runTools(request, [], { signal }).collect(), isCancelled("no"));
+    await assert.rejects(client.listModels({}, { signal }), isCancelled("no"));
+    // What had been sent would have come before it.
+    await client.getMetrics();
+  }
   assert.equal(calls, 0);
+});
+
+test("a call that is left as soon as it was made does not go on", async (t) => {
+  let coming = 0;
+  const { handlers } = waiting();
+  const client = await clientOf(t, {
+    generate(call) {
+      coming += 1;
+      call.once("cancelled", () => (coming -= 1));
+      void handlers.generate?.(call);
+    },
+    getMetrics: answerMetrics,
+  });
+  await client.getMetrics();
+  const stop = new AbortController();
+  const aborted = client.generate(request, { signal: stop.signal });
+  stop.abort("no");
+  const left = client.generate(request);
+  left.cancel();
+  await assert.rejects(aborted.collect(), isCancelled("no"));
+  await assert.rejects(left.collect(), isCancelled(undefined));
+  // Ends and resets arrive in their order.
+  do await client.getMetrics();
+  while (coming > 0);
 });
 
 test("a deadline is kept by the client itself", async (t) => {
