@@ -128,11 +128,25 @@ test("a call that is left as soon as it was made does not go on", async (t) => {
   stop.abort("no");
   const left = client.generate(request);
   left.cancel();
+  await client.generate(request)[Symbol.asyncIterator]().return();
+  await client.generate(request).text().throw("gone").catch(String);
   await assert.rejects(aborted.collect(), isCancelled("no"));
   await assert.rejects(left.collect(), isCancelled(undefined));
   // Ends and resets arrive in their order.
   do await client.getMetrics();
   while (coming > 0);
+});
+
+test("whoever waits for the next event can leave", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  const text = client.generate(request).text();
+  for (let read = 0; read < 2; read += 1) await text.next();
+  const next = text.next();
+  const end = text.return();
+  await assert.rejects(next, isCancelled(undefined));
+  assert.deepEqual(await end, { value: undefined, done: true });
+  await left;
 });
 
 test("a deadline is kept by the client itself", async (t) => {
