@@ -16,6 +16,7 @@ import {
   type Metadata,
   type StatusObject,
 } from "@grpc/grpc-js";
+import { setMaxListeners } from "node:events";
 
 import { cancelled, fromStatus, type SluiceError } from "./errors.js";
 import { callMetadata } from "./metadata.js";
@@ -135,6 +136,8 @@ function cancel(call: Cancellable): void {
 
 function cancelOn(signal: AbortSignal | undefined, call: Cancellable): void {
   if (signal === undefined) return;
+  // Node 20 warns of more than ten listeners; calls with one signal may be as many as there are.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal);
   const abort = (): void => {
     cancel(call);
   };

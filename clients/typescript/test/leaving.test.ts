@@ -149,6 +149,19 @@ test("whoever waits for the next event can leave", async (t) => {
   await left;
 });
 
+test("many calls may share a signal", async (t) => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warn);
+  t.after(() => process.off("warning", warn));
+  const client = await clientOf(t, waiting().handlers);
+  const stop = new AbortController();
+  const calls = Array.from({ length: 20 }, () => client.collect(request, { signal: stop.signal }));
+  stop.abort("all");
+  for (const call of calls) await assert.rejects(call, isCancelled("all"));
+  assert.deepEqual(warnings, []);
+});
+
 test("a deadline is kept by the client itself", async (t) => {
   const { handlers, left } = waiting();
   const client = await clientOf(t, handlers);
