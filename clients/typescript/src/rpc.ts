@@ -14,6 +14,7 @@ import {
   type Client as GrpcClient,
   type ClientReadableStream,
   type Metadata,
+  type ServiceError,
   type StatusObject,
 } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
@@ -38,7 +39,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   const sent = callMetadata(metadata, own);
   const grpcOptions = deadlineOf(timeoutMs);
   if (signal?.aborted) throw cancelled(signal);
-  return new Promise((resolve, reject) => {
+  const { error, answer } = await new Promise<UnaryEnd<MessageShape<O>>>((resolve) => {
     const call = grpc.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
       pathOf(method),
       (message) => serialize(method.input, message),
@@ -47,12 +48,19 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
       sent,
       grpcOptions,
       (error, answer) => {
-        if (error) reject(fromStatus(error, signal));
-        else resolve(answer as MessageShape<O>);
+        resolve({ error, answer });
       },
     );
     cancelOn(signal, call);
   });
+  // Thrown here and not where the library tells it, the error's stack shows who made the call.
+  if (error) throw fromStatus(error, signal);
+  return answer as MessageShape<O>;
+}
+
+interface UnaryEnd<Message> {
+  error: ServiceError | null;
+  answer: Message | undefined;
 }
 
 /** A call under way, whose answer is a stream. */

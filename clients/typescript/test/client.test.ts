@@ -54,6 +54,18 @@ test("calls without a stream fail with the same error", async (t) => {
   );
 });
 
+test("the error of a call shows who made it", async (t) => {
+  const client = await clientOf(t, {
+    getMetrics(_, callback) {
+      callback({ code: status.INTERNAL, details: "Ours." });
+    },
+  });
+  async function whoever(): Promise<void> {
+    await client.getMetrics();
+  }
+  await assert.rejects(whoever, (error: Error) => error.stack?.includes("whoever") === true);
+});
+
 test("the service config is the one of all clients", async () => {
   const contract = new URL("../../../../proto/sluice/v1/service_config.json", import.meta.url);
   assert.deepEqual(serviceConfig, JSON.parse(await readFile(contract, "utf8")));
