@@ -30,7 +30,10 @@ export interface ConnectOptions {
 export interface CallOptions {
   /** Cancels the call; what waits for it is rejected with CANCELLED, the signal's reason as its cause. */
   signal?: AbortSignal | undefined;
-  /** Deadline of the call in milliseconds from now, over all its tries. There is none by default. */
+  /**
+   * Deadline of the call in milliseconds from now, over all its tries. There is none by default. A
+   * RangeError refuses what is no number.
+   */
   timeoutMs?: number | undefined;
   /**
    * Sent beside the request, such as `sluice-priority`; by a run of tools with every turn. Names

@@ -155,8 +155,15 @@ function cancelOn(signal: AbortSignal | undefined, call: Cancellable): void {
   });
 }
 
+/** A deadline further away than this cannot be told to a server. */
+const NEVER_MS = 1e14;
+
 function deadlineOf(timeoutMs: number | undefined): GrpcCallOptions {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+  if (timeoutMs === undefined || timeoutMs >= NEVER_MS) return {};
+  // Of NaN the library throws where nobody can catch it, and the process ends.
+  if (!Number.isFinite(timeoutMs))
+    throw new RangeError("timeoutMs is not a number of milliseconds.");
+  return { deadline: Date.now() + timeoutMs };
 }
 
 function pathOf({ parent, name }: DescMethodUnary | DescMethodServerStreaming): string {

@@ -10,7 +10,7 @@ import {
   SluiceError,
 } from "@sluice/client";
 
-import { started, textDelta } from "./support/events.js";
+import { said, started, textDelta } from "./support/events.js";
 import { clientOf, send, type GenerateCall, type Handlers } from "./support/gateway.js";
 
 const request = prompt("up/m", "Hi");
@@ -160,6 +160,26 @@ test("many calls may share a signal", async (t) => {
   stop.abort("all");
   for (const call of calls) await assert.rejects(call, isCancelled("all"));
   assert.deepEqual(warnings, []);
+});
+
+test("a time that is none is refused before anything is sent, and a very long one is no deadline", async (t) => {
+  let calls = 0;
+  const client = await clientOf(t, {
+    generate(call) {
+      calls += 1;
+      send(call, started(), said("Hi"));
+      call.end();
+    },
+  });
+  for (const timeoutMs of [NaN, -Infinity]) {
+    assert.throws(() => client.generate(request, { timeoutMs }), RangeError);
+    assert.throws(() => client.runTools(request, [], { timeoutMs }), RangeError);
+    await assert.rejects(client.listModels({}, { timeoutMs }), RangeError);
+  }
+  assert.equal(calls, 0);
+  for (const timeoutMs of [2 ** 31, 1e15, Number.MAX_VALUE, Infinity]) {
+    assert.equal((await client.collect(request, { timeoutMs })).text, "Hi");
+  }
 });
 
 test("a deadline is kept by the client itself", async (t) => {
