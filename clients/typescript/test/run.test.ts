@@ -247,6 +247,18 @@ test("a run that is left while a function runs ends, and tells the function", as
   assert.equal(signal.aborted, true);
 });
 
+test("what is no text is not told to the model", async (t) => {
+  for (const value of [undefined, { degrees: 21 }]) {
+    const { client, requests } = await playing(t, called({ id: "1", name: "f", check: VALID }));
+    const f = functionOf("f", () => value as unknown as string);
+    await assert.rejects(client.runTools(request, [f]).collect(), {
+      name: "TypeError",
+      message: "The function f returned no text.",
+    });
+    assert.equal(requests.length, 1);
+  }
+});
+
 test("a run that is left at the end of a turn calls nothing more", async (t) => {
   const { client, requests } = await playing(t, called({ id: "1", name: "f", check: VALID }));
   const stop = new AbortController();
