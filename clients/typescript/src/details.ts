@@ -88,7 +88,12 @@ function unpack<Schema extends DescMessage>(
   details: readonly Any[],
   schema: Schema,
 ): MessageShape<Schema>[] {
-  return details
-    .map((detail) => anyUnpack(detail, schema))
-    .filter((detail) => detail !== undefined);
+  return details.flatMap((detail) => {
+    try {
+      return anyUnpack(detail, schema) ?? [];
+    } catch {
+      // The others say what they say all the same.
+      return [];
+    }
+  });
 }
