@@ -16,6 +16,9 @@ proto-typescript: $(DEV) $(TYPESCRIPT_PACKAGES)
 	$(BIN)/python $(TYPESCRIPT)/standard_protos.py | $(TYPESCRIPT_BUF) - --path google/rpc --path grpc_health
 	{ echo '// A copy of proto/sluice/v1/service_config.json.'; printf 'export const serviceConfig = '; \
 		cat proto/sluice/v1/service_config.json; } > $(OUT)/$(GENERATED_typescript)/sluice/v1/service_config.ts
+	{ echo '// A copy out of package.json.'; \
+		sed -n 's/^  "version": \(".*"\),$$/export const version = \1;/p' $(TYPESCRIPT)/package.json; } \
+		> $(OUT)/$(GENERATED_typescript)/version.ts
 
 # The code of the README, read from top to bottom, is one more example.
 build-typescript: $(TYPESCRIPT_PACKAGES)

@@ -136,7 +136,7 @@ export class Client {
     return status;
   }
 
-  /** Makes no more calls; those under way go on. */
+  /** Makes no more calls, and throws an Error where one is begun; those under way go on. */
   close(): void {
     this.#connection.grpc.close();
   }

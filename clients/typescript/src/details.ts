@@ -13,13 +13,17 @@ import { StatusSchema } from "./gen/google/rpc/status_pb.js";
 
 /** A field of the request and what is wrong with it. */
 export interface FieldViolation {
+  /** Its path in the request, such as `messages[0].parts`; `metadata[name]` of metadata. */
   field: string;
+  /** What is wrong, for a person. */
   description: string;
 }
 
 /** A limit and why it has no room. */
 export interface QuotaViolation {
+  /** Whose limit it is, such as `caller:NAME`. */
   subject: string;
+  /** What has no room, for a person. */
   description: string;
 }
 
@@ -84,7 +88,12 @@ function unpack<Schema extends DescMessage>(
   details: readonly Any[],
   schema: Schema,
 ): MessageShape<Schema>[] {
-  return details
-    .map((detail) => anyUnpack(detail, schema))
-    .filter((detail) => detail !== undefined);
+  return details.flatMap((detail) => {
+    try {
+      return anyUnpack(detail, schema) ?? [];
+    } catch {
+      // The others say what they say all the same.
+      return [];
+    }
+  });
 }

@@ -3,8 +3,8 @@
 export { connect, Client, type ModelsOptions } from "./client.js";
 export type { CallOptions, ConnectOptions, TlsOptions } from "./options.js";
 export type { Answer } from "./answer.js";
-export { Stream } from "./stream.js";
-export { ToolRun, type RunOptions } from "./run.js";
+export type { Stream } from "./stream.js";
+export type { ToolRun, RunOptions } from "./run.js";
 export type { ToolFunction } from "./tools.js";
 export { SluiceError, ToolError, TurnLimitError, type StatusName } from "./errors.js";
 export type { ErrorDetails, FieldViolation, QuotaViolation } from "./details.js";

@@ -1,13 +1,14 @@
 /** How a client is set up. The guide for clients has all values and their reasons. */
 
 import { credentials, type ChannelCredentials, type ChannelOptions } from "@grpc/grpc-js";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 
 import { serviceConfig } from "./gen/sluice/v1/service_config.js";
-import { version } from "./version.js";
+import { version } from "./gen/version.js";
 
-/** Certificates and keys as PEM. */
+/** Certificates and keys as PEM; a TypeError, which shows nothing of it, refuses anything else. */
 export interface TlsOptions {
-  /** Authorities to trust; without it those that Node trusts. */
+  /** Authorities to trust, at least one; without it those that Node trusts. */
   ca?: string | Uint8Array | undefined;
   /** The client's certificate chain, for mutual TLS; together with `key`. */
   cert?: string | Uint8Array | undefined;
@@ -17,7 +18,7 @@ export interface TlsOptions {
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** Sent as `authorization: Bearer …` with every call. */
+  /** Sent as `authorization: Bearer …` with every call; a TypeError refuses what no header can carry. */
   token?: string | undefined;
   /** Speak TLS; `{}` with Node's authorities. Without it the client speaks plaintext. */
   tls?: TlsOptions | undefined;
@@ -29,7 +30,10 @@ export interface ConnectOptions {
 export interface CallOptions {
   /** Cancels the call; what waits for it is rejected with CANCELLED, the signal's reason as its cause. */
   signal?: AbortSignal | undefined;
-  /** Deadline of the call in milliseconds from now, over all its tries. There is none by default. */
+  /**
+   * Deadline of the call in milliseconds from now, over all its tries. There is none by default. A
+   * RangeError refuses what is no number.
+   */
   timeoutMs?: number | undefined;
   /**
    * Sent beside the request, such as `sluice-priority`; by a run of tools with every turn. Names
@@ -64,9 +68,33 @@ export function channelOptions(own: ChannelOptions = {}): ChannelOptions {
 /** The credentials of the channel. */
 export function channelCredentials(tls: TlsOptions | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
-  return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert));
+  const ca = pem("ca", tls.ca, readCertificate);
+  const cert = pem("cert", tls.cert, readCertificate);
+  const key = pem("key", tls.key, createPrivateKey);
+  return credentials.createSsl(ca, key, cert);
 }
 
-function bytes(pem: string | Uint8Array | undefined): Buffer | null {
-  return pem === undefined ? null : Buffer.from(pem);
+/**
+ * Reads what is PEM once, to be sure of it: authorities that cannot be read Node leaves out without
+ * a word, and then trusts nobody; of the rest its complaint does not say which one is meant.
+ */
+function pem(
+  name: keyof TlsOptions,
+  value: string | Uint8Array | undefined,
+  read: (pem: Buffer) => unknown,
+): Buffer | null {
+  if (value === undefined) return null;
+  const bytes = Buffer.from(value);
+  try {
+    if (!bytes.includes("-----BEGIN ")) throw new TypeError("DER, or something else.");
+    read(bytes);
+  } catch {
+    const what = name === "key" ? "private key without a passphrase" : "certificate";
+    throw new TypeError(`tls.${name} holds no PEM of a ${what}.`);
+  }
+  return bytes;
+}
+
+function readCertificate(bytes: Buffer): X509Certificate {
+  return new X509Certificate(bytes);
 }

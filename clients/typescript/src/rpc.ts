@@ -14,10 +14,12 @@ import {
   type Client as GrpcClient,
   type ClientReadableStream,
   type Metadata,
+  type ServiceError,
   type StatusObject,
 } from "@grpc/grpc-js";
+import { setMaxListeners } from "node:events";
 
-import { fromStatus } from "./errors.js";
+import { cancelled, fromStatus, type SluiceError } from "./errors.js";
 import { callMetadata } from "./metadata.js";
 import type { CallOptions } from "./options.js";
 
@@ -28,27 +30,37 @@ export interface Connection {
 }
 
 /** Makes a call that has one answer. */
-export function callUnary<I extends DescMessage, O extends DescMessage>(
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
   { grpc, metadata }: Connection,
   method: DescMethodUnary<I, O>,
   request: MessageShape<I>,
-  options: CallOptions,
+  { signal, timeoutMs, metadata: own }: CallOptions,
 ): Promise<MessageShape<O>> {
-  return new Promise((resolve, reject) => {
+  const sent = callMetadata(metadata, own);
+  const grpcOptions = deadlineOf(timeoutMs);
+  if (signal?.aborted) throw cancelled(signal);
+  const { error, answer } = await new Promise<UnaryEnd<MessageShape<O>>>((resolve) => {
     const call = grpc.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
       pathOf(method),
       (message) => serialize(method.input, message),
       (bytes) => fromBinary(method.output, bytes),
       request,
-      callMetadata(metadata, options.metadata),
-      grpcOptions(options),
+      sent,
+      grpcOptions,
       (error, answer) => {
-        if (error) reject(fromStatus(error, options.signal));
-        else resolve(answer as MessageShape<O>);
+        resolve({ error, answer });
       },
     );
-    cancelOn(options.signal, call);
+    cancelOn(signal, call);
   });
+  // Thrown here and not where the library tells it, the error's stack shows who made the call.
+  if (error) throw fromStatus(error, signal);
+  return answer as MessageShape<O>;
+}
+
+interface UnaryEnd<Message> {
+  error: ServiceError | null;
+  answer: Message | undefined;
 }
 
 /** A call under way, whose answer is a stream. */
@@ -63,22 +75,25 @@ export function callServerStream<I extends DescMessage, O extends DescMessage>(
   { grpc, metadata }: Connection,
   method: DescMethodServerStreaming<I, O>,
   request: MessageShape<I>,
-  options: CallOptions,
+  { signal, timeoutMs, metadata: own }: CallOptions,
 ): ServerStream<MessageShape<O>> {
+  const sent = callMetadata(metadata, own);
+  const grpcOptions = deadlineOf(timeoutMs);
+  if (signal?.aborted) return { messages: () => fail(cancelled(signal)), cancel: () => undefined };
   const call = grpc.makeServerStreamRequest<MessageShape<I>, MessageShape<O>>(
     pathOf(method),
     (message) => serialize(method.input, message),
     (bytes) => fromBinary(method.output, bytes),
     request,
-    callMetadata(metadata, options.metadata),
-    grpcOptions(options),
+    sent,
+    grpcOptions,
   );
   const ended = endOf(call);
-  cancelOn(options.signal, call);
+  cancelOn(signal, call);
   return {
-    messages: () => read(call, ended, options.signal),
+    messages: () => read(call, ended, signal),
     cancel: () => {
-      call.cancel();
+      cancel(call);
     },
   };
 }
@@ -100,6 +115,10 @@ async function* read<Message>(
   if (status.code !== codes.OK) throw fromStatus(status, signal);
 }
 
+async function* fail(error: SluiceError): AsyncGenerator<never, void, undefined> {
+  yield await Promise.reject(error);
+}
+
 /** Waits for the end of a call, however it comes and whether or not anybody reads. */
 function endOf(call: ClientReadableStream<unknown>): Promise<StatusObject> {
   // Without a listener the event would end the process. The status says the same, and always comes.
@@ -107,26 +126,44 @@ function endOf(call: ClientReadableStream<unknown>): Promise<StatusObject> {
   return new Promise((resolve) => call.once("status", resolve));
 }
 
-function cancelOn(
-  signal: AbortSignal | undefined,
-  call: { cancel(): void; once(event: "status", listener: () => void): unknown },
-): void {
-  if (signal === undefined) return;
-  const cancel = (): void => {
+interface Cancellable {
+  cancel(): void;
+  once(event: "status", listener: () => void): unknown;
+}
+
+/**
+ * Cancels a call, and once more a little later: one that is cancelled as soon as it was made the
+ * library sends all the same, and then only a second word reaches it.
+ */
+function cancel(call: Cancellable): void {
+  call.cancel();
+  setImmediate(() => {
     call.cancel();
-  };
-  if (signal.aborted) {
-    cancel();
-    return;
-  }
-  signal.addEventListener("abort", cancel, { once: true });
-  call.once("status", () => {
-    signal.removeEventListener("abort", cancel);
   });
 }
 
-function grpcOptions({ timeoutMs }: CallOptions): GrpcCallOptions {
-  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+function cancelOn(signal: AbortSignal | undefined, call: Cancellable): void {
+  if (signal === undefined) return;
+  // Node 20 warns of more than ten listeners; calls with one signal may be as many as there are.
+  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+  const abort = (): void => {
+    cancel(call);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  call.once("status", () => {
+    signal.removeEventListener("abort", abort);
+  });
+}
+
+/** A deadline further away than this cannot be told to a server. */
+const NEVER_MS = 1e14;
+
+function deadlineOf(timeoutMs: number | undefined): GrpcCallOptions {
+  if (timeoutMs === undefined || timeoutMs >= NEVER_MS) return {};
+  // Of NaN the library throws where nobody can catch it, and the process ends.
+  if (!Number.isFinite(timeoutMs))
+    throw new RangeError("timeoutMs is not a number of milliseconds.");
+  return { deadline: Date.now() + timeoutMs };
 }
 
 function pathOf({ parent, name }: DescMethodUnary | DescMethodServerStreaming): string {

@@ -22,8 +22,9 @@ export interface ToolFunction {
   /** Ask the provider for decoding constrained to the schema. */
   strict?: boolean | undefined;
   /**
-   * Returns the text that the model gets. A {@link ToolError} is told to the model; anything else
-   * that it throws ends the run and reaches the reader as it is.
+   * Returns the text that the model gets; what is no string ends the run with a TypeError. A
+   * {@link ToolError} is told to the model; anything else that it throws ends the run and reaches
+   * the reader as it is.
    *
    * @param call the call, with its arguments as JSON text that satisfies the schema.
    * @param signal aborted when the run ends before the function does.
@@ -55,7 +56,11 @@ export class Toolbox {
     const it = this.#functions.get(call.name);
     if (it === undefined) return resultPart(call, unknown(call), true);
     try {
-      return resultPart(call, await it.run(call, signal));
+      const text: unknown = await it.run(call, signal);
+      // JavaScript lets it through, and the model would read "undefined" or "[object Object]".
+      if (typeof text !== "string")
+        throw new TypeError(`The function ${call.name} returned no text.`);
+      return resultPart(call, text);
     } catch (error) {
       if (error instanceof ToolError) return resultPart(call, error.message, true);
       throw error;

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { serviceConfig } from "#gen/sluice/v1/service_config.js";
@@ -54,9 +54,28 @@ test("calls without a stream fail with the same error", async (t) => {
   );
 });
 
+test("the error of a call shows who made it", async (t) => {
+  const client = await clientOf(t, {
+    getMetrics(_, callback) {
+      callback({ code: status.INTERNAL, details: "Ours." });
+    },
+  });
+  async function whoever(): Promise<void> {
+    await client.getMetrics();
+  }
+  await assert.rejects(whoever, (error: Error) => error.stack?.includes("whoever") === true);
+});
+
 test("the service config is the one of all clients", async () => {
   const contract = new URL("../../../../proto/sluice/v1/service_config.json", import.meta.url);
   assert.deepEqual(serviceConfig, JSON.parse(await readFile(contract, "utf8")));
+});
+
+test("its code works without its manifest beside it, as in a bundle", async () => {
+  const moved = new URL("../moved/", import.meta.url);
+  await cp(new URL("../../dist/", import.meta.url), moved, { recursive: true });
+  const library = (await import(new URL("index.js", moved).href)) as { connect: unknown };
+  assert.equal(typeof library.connect, "function");
 });
 
 test("messages are made for each role", () => {

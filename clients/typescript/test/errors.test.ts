@@ -95,6 +95,15 @@ test("trailers that cannot be read count as none", async (t) => {
   }
 });
 
+test("a detail that cannot be read hides no other", async (t) => {
+  const cut = create(AnySchema, {
+    typeUrl: "type.googleapis.com/google.rpc.RetryInfo",
+    value: Uint8Array.of(0xff),
+  });
+  const known = detail(ErrorInfoSchema, { reason: "X", domain: "sluice.v1" });
+  assert.deepEqual(plain(await errorOf(t, [cut, known])), { ...BARE, reason: "X" });
+});
+
 test("details of kinds that are not known are passed over", async (t) => {
   const later = create(AnySchema, { typeUrl: "type.googleapis.com/google.rpc.Later" });
   const known = detail(ErrorInfoSchema, { reason: "X", domain: "sluice.v1" });

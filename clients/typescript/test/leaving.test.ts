@@ -1,10 +1,16 @@
+import { create } from "@bufbuild/protobuf";
 import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { test } from "node:test";
 
-import { prompt, SluiceError } from "@sluice/client";
+import {
+  GetMetricsResponseSchema,
+  ListModelsResponseSchema,
+  prompt,
+  SluiceError,
+} from "@sluice/client";
 
-import { started, textDelta } from "./support/events.js";
+import { said, started, textDelta } from "./support/events.js";
 import { clientOf, send, type GenerateCall, type Handlers } from "./support/gateway.js";
 
 const request = prompt("up/m", "Hi");
@@ -19,6 +25,10 @@ function waiting(): { handlers: Handlers; left: Promise<unknown> } {
   };
   return { handlers: { generate }, left };
 }
+
+const answerMetrics: Handlers["getMetrics"] = (_, callback) => {
+  callback(null, create(GetMetricsResponseSchema));
+};
 
 function isCancelled(cause: unknown): (error: unknown) => boolean {
   return (error) => {
@@ -85,20 +95,101 @@ test("a signal that is aborted already lets nothing begin", async (t) => {
     },
     listModels(_, callback) {
       calls += 1;
-      callback(null, null);
+      callback(null, create(ListModelsResponseSchema));
     },
+    getMetrics: answerMetrics,
   });
   const signal = AbortSignal.abort("no");
-  await assert.rejects(client.collect(request, { signal }), isCancelled("no"));
-  await assert.rejects(client.listModels({}, { signal }), isCancelled("no"));
+  // Without a connection, and with one.
+  for (let round = 0; round < 2; round += 1) {
+    await assert.rejects(client.collect(request, { signal }), isCancelled("no"));
+    await assert.rejects(client.runTools(request, [], { signal }).collect(), isCancelled("no"));
+    await assert.rejects(client.listModels({}, { signal }), isCancelled("no"));
+    // What had been sent would have come before it.
+    await client.getMetrics();
+  }
   assert.equal(calls, 0);
+});
+
+test("a call that is left as soon as it was made does not go on", async (t) => {
+  let coming = 0;
+  const { handlers } = waiting();
+  const client = await clientOf(t, {
+    generate(call) {
+      coming += 1;
+      call.once("cancelled", () => (coming -= 1));
+      void handlers.generate?.(call);
+    },
+    getMetrics: answerMetrics,
+  });
+  await client.getMetrics();
+  const stop = new AbortController();
+  const aborted = client.generate(request, { signal: stop.signal });
+  stop.abort("no");
+  const left = client.generate(request);
+  left.cancel();
+  await client.generate(request)[Symbol.asyncIterator]().return();
+  await client.generate(request).text().throw("gone").catch(String);
+  await assert.rejects(aborted.collect(), isCancelled("no"));
+  await assert.rejects(left.collect(), isCancelled(undefined));
+  // Ends and resets arrive in their order.
+  do await client.getMetrics();
+  while (coming > 0);
+});
+
+test("whoever waits for the next event can leave", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  const text = client.generate(request).text();
+  for (let read = 0; read < 2; read += 1) await text.next();
+  const next = text.next();
+  const end = text.return();
+  await assert.rejects(next, isCancelled(undefined));
+  assert.deepEqual(await end, { value: undefined, done: true });
+  await left;
+});
+
+test("many calls may share a signal", async (t) => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warn);
+  t.after(() => process.off("warning", warn));
+  const client = await clientOf(t, waiting().handlers);
+  const stop = new AbortController();
+  const calls = Array.from({ length: 20 }, () => client.collect(request, { signal: stop.signal }));
+  stop.abort("all");
+  for (const call of calls) await assert.rejects(call, isCancelled("all"));
+  assert.deepEqual(warnings, []);
+});
+
+test("a time that is none is refused before anything is sent, and a very long one is no deadline", async (t) => {
+  let calls = 0;
+  const client = await clientOf(t, {
+    generate(call) {
+      calls += 1;
+      send(call, started(), said("Hi"));
+      call.end();
+    },
+  });
+  for (const timeoutMs of [NaN, -Infinity]) {
+    assert.throws(() => client.generate(request, { timeoutMs }), RangeError);
+    assert.throws(() => client.runTools(request, [], { timeoutMs }), RangeError);
+    await assert.rejects(client.listModels({}, { timeoutMs }), RangeError);
+  }
+  assert.equal(calls, 0);
+  for (const timeoutMs of [2 ** 31, 1e15, Number.MAX_VALUE, Infinity]) {
+    assert.equal((await client.collect(request, { timeoutMs })).text, "Hi");
+  }
 });
 
 test("a deadline is kept by the client itself", async (t) => {
   const { handlers, left } = waiting();
   const client = await clientOf(t, handlers);
+  // Time enough for the call to reach its gateway; else that would have nothing to be left.
+  const events = client.generate(request, { timeoutMs: 1000 })[Symbol.asyncIterator]();
+  for (let read = 0; read < 3; read += 1) await events.next();
   await assert.rejects(
-    client.collect(request, { timeoutMs: 100 }),
+    events.next(),
     (error: unknown) => error instanceof SluiceError && error.status === "DEADLINE_EXCEEDED",
   );
   await left;

@@ -226,6 +226,39 @@ test("cancelling reaches a run whose function hangs", async (t) => {
   }
 });
 
+test("a run that is left while a function runs ends, and tells the function", async (t) => {
+  const { client } = await playing(t, called({ id: "1", name: "hangs", check: VALID }));
+  let tell!: (signal: AbortSignal) => void;
+  const running = new Promise<AbortSignal>((resolve) => (tell = resolve));
+  const hangs = functionOf("hangs", (_, signal) => {
+    tell(signal);
+    return new Promise(() => undefined);
+  });
+  const events = client.runTools(request, [hangs])[Symbol.asyncIterator]();
+  for (let read = 0; read < 2; read += 1) await events.next();
+  const next = events.next();
+  const signal = await running;
+  const end = events.return();
+  await assert.rejects(
+    next,
+    (error) => error instanceof SluiceError && error.status === "CANCELLED",
+  );
+  assert.equal((await end).done, true);
+  assert.equal(signal.aborted, true);
+});
+
+test("what is no text is not told to the model", async (t) => {
+  for (const value of [undefined, { degrees: 21 }]) {
+    const { client, requests } = await playing(t, called({ id: "1", name: "f", check: VALID }));
+    const f = functionOf("f", () => value as unknown as string);
+    await assert.rejects(client.runTools(request, [f]).collect(), {
+      name: "TypeError",
+      message: "The function f returned no text.",
+    });
+    assert.equal(requests.length, 1);
+  }
+});
+
 test("a run that is left at the end of a turn calls nothing more", async (t) => {
   const { client, requests } = await playing(t, called({ id: "1", name: "f", check: VALID }));
   const stop = new AbortController();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
-import { connect, prompt, SluiceError } from "@sluice/client";
+import { connect, prompt, SluiceError, type TlsOptions } from "@sluice/client";
 
 import { said, started } from "./support/events.js";
 import { clientOf, fail, send } from "./support/gateway.js";
@@ -52,9 +53,38 @@ test("a token that no header can carry is refused without being shown", () => {
   }
 });
 
-test("a key that cannot be read is refused without being shown", () => {
+test("what is not PEM is refused by its name, without being shown", () => {
+  const certificate = "-----BEGIN CERTIFICATE-----\nprivatebytes\n-----END CERTIFICATE-----\n";
+  const unfit: [keyof TlsOptions, string | Uint8Array][] = [
+    ["ca", ""],
+    ["ca", "privatebytes"],
+    ["ca", certificate],
+    ["ca", key],
+    ["ca", Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x00)],
+    ["cert", "privatebytes"],
+    ["cert", certificate],
+    ["key", "privatebytes"],
+    ["key", key],
+  ];
+  for (const [name, value] of unfit) {
+    assert.throws(
+      () => connect("127.0.0.1:1", { tls: { [name]: value } }),
+      (error: unknown) => {
+        assert.ok(error instanceof TypeError);
+        assert.match(error.message, new RegExp(`^tls\\.${name} `));
+        assert.doesNotMatch(shown(error), /privatebytes/);
+        return true;
+      },
+    );
+  }
+});
+
+test("a private key without its certificate is refused without being shown", () => {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const [, bytes = ""] = pem.split("\n");
   assert.throws(
-    () => connect("127.0.0.1:1", { tls: { key, cert: "no certificate" } }),
-    (error: unknown) => error instanceof Error && !shown(error).includes("privatebytes"),
+    () => connect("127.0.0.1:1", { tls: { key: pem } }),
+    (error: unknown) => error instanceof Error && !shown(error).includes(bytes),
   );
 });

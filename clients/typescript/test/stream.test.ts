@@ -106,7 +106,7 @@ test("an error that nobody told the id of the turn has it from Started", async (
       if (call.request.model === "fails") fail(call, status.INTERNAL, "Ours.");
     },
   });
-  const late = client.collect(request, { timeoutMs: 300 });
+  const late = client.collect(request, { timeoutMs: 1000 });
   await assert.rejects(late, isError({ status: "DEADLINE_EXCEEDED", generationId: "gen_8" }));
   const failed = client.collect(prompt("fails", "Hi"));
   await assert.rejects(failed, isError({ message: "Ours.", generationId: "gen_8" }));
