@@ -2,12 +2,15 @@
 
 import sys
 
+from sluice.cli.streams import prepare
+
 _NEEDED = frozenset({"click", "rich", "textual"})
 """What the extra `cli` brings, by import name."""
 
 
 def main() -> None:
     """Run `sluice`. Exits with 1 and a hint where the extra `cli` is not installed."""
+    prepare()
     try:
         from sluice.cli.program import program
     except ModuleNotFoundError as error:

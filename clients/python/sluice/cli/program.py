@@ -1,5 +1,6 @@
 """The command `sluice` itself: the list of its commands. What they do is theirs."""
 
+import os
 import sys
 
 import click
@@ -37,10 +38,12 @@ def program() -> None:
       9        the model refused, or the provider's filter cut the answer
       128 + N  ended by signal N: 130 is Ctrl+C, 141 a reader who left (| head)
     """
-    try:
-        "".join(sys.argv).encode()
-    except UnicodeEncodeError:
-        raise click.UsageError("An argument is no text in UTF-8.") from None
+    given = {name: value for name, value in os.environ.items() if name.startswith("SLUICE_")}
+    for what, value in {"An argument": "".join(sys.argv), **given}.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"{what} is no text in UTF-8.") from None
 
 
 for command in (chat, completion, generate, health, limits, metrics, models, top):
