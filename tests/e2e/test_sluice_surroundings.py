@@ -141,3 +141,12 @@ async def test_colours_can_be_forced_and_no_more(server: RunningServer, upstream
     assert "\x1b[2m" in errors
     assert "waiting" not in errors
     assert "\x1b[?25l" not in errors
+
+
+async def test_a_narrow_terminal_shows_whether_it_serves(server: RunningServer) -> None:
+    """In forty columns names are cut, what is said of them is not."""
+    with terminal("health", "--address", server.listen, columns=40) as screen:
+        await screen.until("provider/up")
+        assert await screen.ended() == 0
+    states = [line.split()[1] for line in screen.text.splitlines()[1:] if line.strip()]
+    assert states == ["SERVING"] * 4

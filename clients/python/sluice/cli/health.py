@@ -13,12 +13,12 @@ import click
 import grpc
 from grpc_health.v1 import health_pb2
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from sluice.aio import Client
 from sluice.cli import watching
 from sluice.cli.client import Target, connected
+from sluice.cli.columns import Column, Columns
 from sluice.cli.errors import NOT_SERVING
 from sluice.cli.options import target_options
 from sluice.cli.running import console, run
@@ -135,14 +135,14 @@ def _document(report: Report) -> dict[str, Any]:
     }
 
 
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for head in ("service", "status", ""):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for name, status in report.statuses.items():
-        style = "green" if status == _SERVING else "red"
-        shown = clean(name) or '""'
-        table.add_row(
-            Text(shown), Text(_word(status), style=style), Text(_MEANINGS.get(name, ""), "dim")
+def _table(report: Report) -> Columns:
+    columns = (Column("service", least=8), Column("status"), Column("", 1))
+    rows = [
+        (
+            clean(name) or '""',
+            Text(_word(status), style="green" if status == _SERVING else "red"),
+            Text(_MEANINGS.get(name, ""), "dim"),
         )
-    return table
+        for name, status in report.statuses.items()
+    ]
+    return Columns(columns, rows)
