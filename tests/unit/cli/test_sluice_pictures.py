@@ -165,8 +165,8 @@ def test_every_table_is_whole_in_forty_columns() -> None:
     for group in (told.providers, told.credentials, told.models, told.callers, told.labels):
         for it in group:
             it.calls.CopyFrom(calls)
-    for it in (*told.providers, *told.credentials):
-        it.health = metrics_pb2.HEALTH_STATE_UNHEALTHY
+    told.providers[0].health = metrics_pb2.HEALTH_STATE_UNHEALTHY
+    told.credentials[0].health = metrics_pb2.HEALTH_STATE_UNHEALTHY
     out = io.StringIO()
     Console(file=out, width=40).print(tables(told, "127.0.0.1:50051"))
     shown = out.getvalue()
