@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,22 @@ async def test_a_narrow_terminal_shows_whether_it_serves(server: RunningServer) 
         assert await screen.ended() == 0
     states = [line.split()[1] for line in screen.text.splitlines()[1:] if line.strip()]
     assert states == ["SERVING"] * 4
+
+
+async def test_ctrl_c_is_130_while_a_file_is_read(tmp_path: Path) -> None:
+    """Before there is anything to cancel, too."""
+    pipe = tmp_path / "endless"
+    os.mkfifo(pipe)
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "generate", "-f", str(pipe), "Hello"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(SECONDS):
+        writer = await asyncio.to_thread(os.open, pipe, os.O_WRONLY)  # waits for who reads
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+        assert await process.stderr.read() == b""
+    os.close(writer)

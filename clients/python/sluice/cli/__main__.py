@@ -1,5 +1,6 @@
 """Starts the command line, or says how to install what it needs."""
 
+import signal
 import sys
 
 from sluice.cli.streams import prepare
@@ -22,6 +23,8 @@ def main() -> None:
             "Install them with: pip install 'sluice-client[cli]'\n"
         )
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     program(prog_name="sluice")
 
 

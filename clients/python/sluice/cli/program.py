@@ -1,7 +1,9 @@
 """The command `sluice` itself: the list of its commands. What they do is theirs."""
 
 import os
+import signal
 import sys
+from typing import Any
 
 import click
 
@@ -16,7 +18,16 @@ from sluice.cli.top import top
 from sluice.version import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; of Ctrl+C while files are read for it click would make a 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sluice %(version)s")
 def program() -> None:
     r"""Ask a Sluice gateway, from a terminal or a script.
