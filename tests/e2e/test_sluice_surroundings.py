@@ -150,7 +150,7 @@ async def test_a_narrow_terminal_shows_whether_it_serves(server: RunningServer) 
         await screen.until("provider/up")
         assert await screen.ended() == 0
     states = [line.split()[1] for line in screen.text.splitlines()[1:] if line.strip()]
-    assert states == ["SERVING"] * 4
+    assert states == ["SERVING"] * 5
 
 
 async def test_ctrl_c_is_130_while_a_file_is_read(tmp_path: Path) -> None:
