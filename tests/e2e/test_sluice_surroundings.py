@@ -93,12 +93,13 @@ async def test_a_variable_that_is_no_text_is_wrong_use(name: str) -> None:
     assert f"{name} is no text" in errors
 
 
-async def test_grpc_says_nothing_of_its_own() -> None:
+async def test_grpc_says_nothing_of_its_own(tmp_path: Path) -> None:
     """A failure is told once; its library would write lines of its own over it."""
     async with refusing() as url:
         address = url.removeprefix("http://").partition("/")[0]
-        empty = Path(os.devnull)
-        code, out, errors = await sluice("health", "--address", address, "--ca", str(empty))
+        ca = tmp_path / "ca.pem"
+        ca.write_text("no certificate")
+        code, out, errors = await sluice("health", "--address", address, "--ca", str(ca))
     assert (code, out) == (4, "")
     assert errors.startswith("sluice: ")
     assert "ssl_" not in errors
