@@ -422,3 +422,11 @@ async def test_names_of_models_are_completed(server: RunningServer, upstream: Up
         address = url.removeprefix("http://").partition("/")[0]
         _, out, errors = await sluice(**asked, SLUICE_ADDRESS=address)
     assert (out.strip(), errors) == ("", "")
+
+
+@pytest.mark.parametrize("option", ["-f", "--image", "--tools", "--schema"])
+async def test_names_of_files_are_left_to_the_shell(option: str) -> None:
+    """It knows them, and how to quote them."""
+    words = {"_SLUICE_COMPLETE": "bash_complete", "COMP_CWORD": "3"}
+    _, out, errors = await sluice(**words, COMP_WORDS=f"sluice generate {option} rep")
+    assert (out, errors) == ("file,rep\n", "")

@@ -18,13 +18,13 @@ async def test_all_services_at_once(server: RunningServer) -> None:
     """Without a name everything is shown, each provider too."""
     code, out, errors = await sluice("health", "--address", server.listen)
     assert (code, errors) == (0, "")
-    for name in ('""', READY, "state", "provider/up"):
+    for name in ('""', READY, "state", "config", "provider/up"):
         (line,) = (line for line in out.splitlines() if line.split()[:1] == [name])
         assert "SERVING" in line
     assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("name", ["", READY, "state", "provider/up"])
+@pytest.mark.parametrize("name", ["", READY, "state", "config", "provider/up"])
 async def test_each_service_alone(server: RunningServer, name: str) -> None:
     """A name asks for it alone; as JSON it is a document."""
     code, out, errors = await sluice("health", name, "--json", "--address", server.listen)
@@ -49,6 +49,7 @@ async def test_not_serving_is_code_7(upstream: Upstream) -> None:
                 "": "SERVING",
                 READY: "NOT_SERVING",
                 "state": "SERVING",
+                "config": "SERVING",
                 "provider/up": "NOT_SERVING",
             }
             for name, expected in (("provider/up", 7), (READY, 7), ("", 0)):

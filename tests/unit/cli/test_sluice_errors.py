@@ -31,6 +31,7 @@ def told(
         (grpc.StatusCode.DEADLINE_EXCEEDED, "", None, LATE),
         (grpc.StatusCode.INTERNAL, "INTERNAL", None, FAILED),
         (grpc.StatusCode.UNIMPLEMENTED, "", None, FAILED),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "", None, FAILED),
     ],
 )
 def test_reasons_and_waits_are_told(
@@ -75,3 +76,10 @@ def test_what_a_server_says_cannot_move_the_cursor(reason: str) -> None:
     got = told(grpc.StatusCode.INTERNAL, reason, message="a\x1b[2J\rb")
     assert "\x1b" not in str(got)
     assert "\r" not in str(got)
+
+
+def test_a_message_that_is_too_large_is_told_with_what_to_do() -> None:
+    """GRPC's library refuses it, before the gateway could give a reason."""
+    got = told(grpc.StatusCode.RESOURCE_EXHAUSTED, message="Received message larger than max")
+    assert "too large" in got.message
+    assert "Send less" in got.advice

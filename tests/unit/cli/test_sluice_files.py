@@ -67,6 +67,7 @@ def test_text_is_text_under_its_name(tmp_path: Path, data: bytes, text: str) -> 
         ("a.jpg", PDF[1:]),
         ("nothing-known", b"\0\xff"),
         ("nothing-known", b"text\0"),
+        ("program.bin", b"\0\xff"),
     ],
 )
 def test_what_nobody_can_tell_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
@@ -82,6 +83,9 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
             read(str(tmp_path / "missing"))
         with pytest.raises(click.BadParameter, match="directory"):
             read(str(tmp_path))
+    for path in ("~nobody-has-this-name/a", "a\0b"):
+        with pytest.raises(click.BadParameter):
+            text_or_file(f"@{path}")
     with pytest.raises(click.BadParameter, match="no text"):
         text_or_file("@" + written(tmp_path, "a.png", PNG))
 
@@ -130,6 +134,9 @@ def test_functions_of_all_shapes(tmp_path: Path) -> None:
         '[{"name": 1}]',
         '[{"name": "a", "description": 1}]',
         '[{"name": "a", "input_schema": "object"}]',
+        "[" * 100_000,
+        r'[{"name": "\ud800"}]',
+        r'[{"name": "a", "input_schema": {"title": "\ud800"}}]',
     ],
 )
 def test_files_without_functions_are_refused(tmp_path: Path, content: str) -> None:
@@ -156,7 +163,7 @@ def test_a_schema_has_its_files_name(tmp_path: Path, name: str, wanted: str) -> 
     assert json.loads(told.schema_json) == schema
 
 
-@pytest.mark.parametrize("content", ["[]", "no", "1"])
+@pytest.mark.parametrize("content", ["[]", "no", "1", '{"a":' * 100_000, r'{"a": "\ud800"}'])
 def test_a_schema_is_an_object(tmp_path: Path, content: str) -> None:
     """Everything else is told with the file's name."""
     file = Path(written(tmp_path, "person.json", content.encode()))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
 
+from sluice.cli.columns import Column, Columns
 from sluice.cli.metrics.tables import tables
 from sluice.cli.top.frame import View, body, header
 from sluice.cli.top.rates import History, Reading
@@ -124,3 +125,51 @@ def test_without_the_extra_it_says_how_to_install_it() -> None:
         assert ran.returncode == 1
         assert "pip install 'sluice-client[cli]'" in ran.stderr
         assert "Traceback" not in ran.stderr
+
+
+@given(
+    st.lists(st.text("abcdefghij宽-", max_size=60), min_size=1, max_size=4),
+    st.integers(0, 10**9),
+    st.integers(30, 160),
+)
+def test_no_figure_and_no_state_is_cut(names: list[str], number: int, width: int) -> None:
+    """They are whole, or their column is not there: half a number is another number."""
+    columns = (
+        Column("name", least=8),
+        Column("state"),
+        Column("count", right=True),
+        Column("first to leave", 2, right=True),
+        Column("next to leave", 1, right=True),
+    )
+    figures = ("serving", str(number), f"{number}s", f"${number}")
+    rows = [(name, *figures) for name in names]
+    out = io.StringIO()
+    Console(file=out, width=width).print(Columns(columns, rows, "title"))
+    title, heads, *lines = out.getvalue().splitlines()
+    assert title.strip() == "title"
+    left = [column.title for column in columns if column.title in heads]
+    assert left[:3] == ["name", "state", "count"]
+    assert "first to leave" not in left or "next to leave" in left
+    for line in lines:
+        assert cell_len(line) <= width
+        assert all(figure in line for figure in figures[:2])
+        assert ("next to leave" in left) == (figures[3] in line)
+
+
+def test_every_table_is_whole_in_forty_columns() -> None:
+    """What stays of each is as it would be in the widest terminal, names apart."""
+    calls = metrics_pb2.CallMetrics(requests=123456, successes=123000, errors=45678)
+    calls.success_rate = 0.729
+    name = "a-name-that-is-longer-than-this"
+    told = snapshot(name)
+    for group in (told.providers, told.credentials, told.models, told.callers, told.labels):
+        for it in group:
+            it.calls.CopyFrom(calls)
+    told.providers[0].health = metrics_pb2.HEALTH_STATE_UNHEALTHY
+    told.credentials[0].health = metrics_pb2.HEALTH_STATE_UNHEALTHY
+    out = io.StringIO()
+    Console(file=out, width=40).print(tables(told, "127.0.0.1:50051"))
+    shown = out.getvalue()
+    assert shown.count("123456") == 5
+    assert shown.count("45678") == 5
+    assert all(len(line) <= 40 for line in shown.splitlines())

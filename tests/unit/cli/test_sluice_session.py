@@ -1,6 +1,7 @@
 """What a chat makes of keys that are no entry. Whole chats are in tests/e2e/test_sluice_chat.py."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -59,3 +60,24 @@ def test_a_gateway_that_is_away_leaves_the_turn_open(monkeypatch: pytest.MonkeyP
     assert "/retry goes on" in told
     assert "0 messages are left" in told
     assert "Nothing was said yet" in told
+
+
+@pytest.mark.parametrize("file", ["~nobody-has-this-name/a", "a\0b"])
+@pytest.mark.parametrize("command", ["/save", "/load", "/tools", "/system"])
+def test_a_path_that_cannot_be_ends_no_chat(
+    monkeypatch: pytest.MonkeyPatch, command: str, file: str
+) -> None:
+    """A slip in a name would lose all that was said."""
+    argument = f"@{file}" if command == "/system" else file
+    told = chatted(monkeypatch, f"{command} {argument}", "/usage")
+    assert "0 turns" in told
+
+
+def test_a_file_that_is_nested_too_deeply_ends_no_chat(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is no saved conversation."""
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    told = chatted(monkeypatch, f"/load {tmp_path / 'deep.json'}", "/usage")
+    assert "nested too deeply" in told
+    assert "0 turns" in told

@@ -1,6 +1,9 @@
 """Starts the command line, or says how to install what it needs."""
 
+import signal
 import sys
+
+from sluice.cli.streams import prepare
 
 _NEEDED = frozenset({"click", "rich", "textual"})
 """What the extra `cli` brings, by import name."""
@@ -8,6 +11,7 @@ _NEEDED = frozenset({"click", "rich", "textual"})
 
 def main() -> None:
     """Run `sluice`. Exits with 1 and a hint where the extra `cli` is not installed."""
+    prepare()
     try:
         from sluice.cli.program import program
     except ModuleNotFoundError as error:
@@ -19,6 +23,8 @@ def main() -> None:
             "Install them with: pip install 'sluice-client[cli]'\n"
         )
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     program(prog_name="sluice")
 
 

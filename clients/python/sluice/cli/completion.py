@@ -18,7 +18,7 @@ def completion(context: click.Context, shell: str) -> None:
 
     \b
     bash: eval "$(sluice completion bash)"        in ~/.bashrc
-    zsh:  eval "$(sluice completion zsh)"         in ~/.zshrc
+    zsh:  eval "$(sluice completion zsh)"         in ~/.zshrc, after compinit
     fish: sluice completion fish | source         in ~/.config/fish/config.fish
     """
     script = _SHELLS[shell](context.find_root().command, {}, "sluice", "_SLUICE_COMPLETE")

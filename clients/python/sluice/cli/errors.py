@@ -106,6 +106,13 @@ def explain(error: SluiceError, target: Target) -> Explanation:
             "Check that the address is a Sluice gateway's, and that its version is new enough.",
             FAILED,
         )
+    if error.status is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Its library, here or there, met a message that is larger than it takes.
+        return Explanation(
+            f"The request or the answer is too large: {told}",
+            "Send less, or smaller files; whoever runs the gateway can let larger ones in.",
+            FAILED,
+        )
     return Explanation(f"{error.status.name}: {told}", "", FAILED)
 
 
@@ -145,7 +152,9 @@ def _unreachable(address: str, told: str, *, tls: bool) -> Explanation:
             "plaintext, leave --tls away."
         )
         return Explanation(f"TLS with {address} failed: {told}", advice, UNREACHABLE)
-    advice = "Check that the gateway runs, and the address (--address or SLUICE_ADDRESS)."
+    advice = (
+        "Check that the gateway runs, and the address: HOST:PORT in --address or SLUICE_ADDRESS."
+    )
     # A server that misses a client's certificate hangs up after the handshake, without a word.
     advice += (
         " If it asks for a certificate, give --cert and --key."

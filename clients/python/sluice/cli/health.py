@@ -13,12 +13,12 @@ import click
 import grpc
 from grpc_health.v1 import health_pb2
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from sluice.aio import Client
 from sluice.cli import watching
 from sluice.cli.client import Target, connected
+from sluice.cli.columns import Column, Columns
 from sluice.cli.errors import NOT_SERVING
 from sluice.cli.options import target_options
 from sluice.cli.running import console, run
@@ -26,12 +26,13 @@ from sluice.cli.text import clean
 from sluice.errors import SluiceError
 
 _READY: Final = "sluice.v1.GatewayService"
-_ALWAYS: Final = ("", _READY, "state")
+_ALWAYS: Final = ("", _READY, "state", "config")
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _MEANINGS: Final = {
     "": "takes calls",
     _READY: "and has a provider that works",
     "state": "reaches the state that replicas share",
+    "config": "runs by the last configuration that it read",
 }
 
 
@@ -57,8 +58,8 @@ def health(target: Target, service: str | None, as_json: bool, watch: float | No
     r"""Tell whether the gateway serves.
 
     Without SERVICE it shows all: "" (the process takes calls), sluice.v1.GatewayService (and a
-    provider works), state (the shared state is reached), and provider/NAME for each provider,
-    where this caller may ask for their names.
+    provider works), state (the shared state is reached), config (the last reload worked), and
+    provider/NAME for each provider, where this caller may ask for their names.
 
     Exits with 0 when it serves, 7 when it does not, 4 when no gateway was reached. Without
     SERVICE "" and sluice.v1.GatewayService decide, since the gateway goes on without the others.
@@ -81,7 +82,14 @@ async def _health(
             nonlocal code
             names = await _names(client, target) if service is None else [service]
             asked = (_status(client, name, target) for name in names)
-            got = Report(dict(zip(names, await asyncio.gather(*asked), strict=True)))
+            statuses = dict(zip(names, await asyncio.gather(*asked), strict=True))
+            known = {name: it for name, it in statuses.items() if it is not None}
+            if service is not None and not known:
+                raise click.ClickException(
+                    f"The gateway knows no service {clean(service)!r}; without a name all are "
+                    "shown."
+                )
+            got = Report(known)
             code = got.exit_code
             return got
 
@@ -112,15 +120,14 @@ async def _names(client: Client, target: Target) -> list[str]:
 _NOT_FOR_US = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 
-async def _status(client: Client, service: str, target: Target) -> int:
+async def _status(client: Client, service: str, target: Target) -> int | None:
+    """Return what is said of a service; None where it is not known, as by an older gateway."""
     try:
         return await client.health(service, timeout=target.timeout)
     except SluiceError as error:
         if error.status is not grpc.StatusCode.NOT_FOUND:
             raise
-        raise click.ClickException(
-            f"The gateway knows no service {clean(service)!r}; without a name all are shown."
-        ) from None
+        return None
 
 
 def _word(status: int) -> str:
@@ -135,14 +142,14 @@ def _document(report: Report) -> dict[str, Any]:
     }
 
 
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for head in ("service", "status", ""):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for name, status in report.statuses.items():
-        style = "green" if status == _SERVING else "red"
-        shown = clean(name) or '""'
-        table.add_row(
-            Text(shown), Text(_word(status), style=style), Text(_MEANINGS.get(name, ""), "dim")
+def _table(report: Report) -> Columns:
+    columns = (Column("service", least=8), Column("status"), Column("", 1))
+    rows = [
+        (
+            clean(name) or '""',
+            Text(_word(status), style="green" if status == _SERVING else "red"),
+            Text(_MEANINGS.get(name, ""), "dim"),
         )
-    return table
+        for name, status in report.statuses.items()
+    ]
+    return Columns(columns, rows)

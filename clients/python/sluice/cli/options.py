@@ -18,6 +18,24 @@ from sluice.connection import Tls
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+class Seconds(click.FloatRange):
+    """A time to wait: more than nothing, and no more than clocks and timers take."""
+
+    def __init__(self, least: float = 0) -> None:
+        """Take `least` seconds and more; without it anything beyond 0."""
+        super().__init__(min=least, min_open=not least)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it; "nan" is within every range, and refused here."""
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= _LONGEST:
+            self.fail(f"{value!r} is no number of seconds that can pass.", param, ctx)
+        return seconds
+
+
+_LONGEST = 1e9
+
+
 def target_options(
     timeout: float | None = 10.0,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -49,6 +67,8 @@ def target_of(given: Mapping[str, Any]) -> Target:
     ca, cert, key = given["ca"], given["cert"], given["key"]
     if (cert is None) != (key is None):
         raise click.UsageError("--cert and --key belong together.")
+    if not given["address"].strip():
+        raise click.UsageError("--address is empty; it is HOST:PORT.")
     files = Tls(*(path.read_bytes() if path else None for path in (ca, cert, key)))
     secured = given["tls"] or ca is not None or cert is not None
     return Target(
@@ -65,7 +85,7 @@ _NAMES = ("address", "token_file", "tls", "ca", "cert", "key", "timeout")
 def _timeout_option(default: float | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Seconds(),
         default=default,
         show_default=default is not None,
         metavar="SECONDS",

@@ -1,6 +1,9 @@
 """The command `sluice` itself: the list of its commands. What they do is theirs."""
 
+import os
+import signal
 import sys
+from typing import Any
 
 import click
 
@@ -15,7 +18,16 @@ from sluice.cli.top import top
 from sluice.version import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; of Ctrl+C while files are read for it click would make a 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(128 + signal.SIGINT)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sluice %(version)s")
 def program() -> None:
     r"""Ask a Sluice gateway, from a terminal or a script.
@@ -37,10 +49,12 @@ def program() -> None:
       9        the model refused, or the provider's filter cut the answer
       128 + N  ended by signal N: 130 is Ctrl+C, 141 a reader who left (| head)
     """
-    try:
-        "".join(sys.argv).encode()
-    except UnicodeEncodeError:
-        raise click.UsageError("An argument is no text in UTF-8.") from None
+    given = {name: value for name, value in os.environ.items() if name.startswith("SLUICE_")}
+    for what, value in {"An argument": "".join(sys.argv), **given}.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"{what} is no text in UTF-8.") from None
 
 
 for command in (chat, completion, generate, health, limits, metrics, models, top):

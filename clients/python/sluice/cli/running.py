@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from sluice.cli.client import Target
-from sluice.cli.errors import explain
+from sluice.cli.errors import FAILED, explain
 from sluice.errors import SluiceError
 
 Result = TypeVar("Result")
@@ -57,6 +57,7 @@ def endings(target: Target) -> Iterator[None]:
 
     A failed call is told on standard error, and its exit code is of `sluice.cli.errors`; a
     signal exits with 128 + its number, and so does a reader who closed the pipe (SIGPIPE).
+    Output that cannot be written exits with 1.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         # By default it would end the process at once, and leave a terminal without cursor.
@@ -69,6 +70,8 @@ def endings(target: Target) -> Iterator[None]:
         sys.exit(told.exit_code)
     except BrokenPipeError:
         unread()
+    except OSError as error:  # of files, those who read them tell
+        _failed_stream(error)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -79,9 +82,20 @@ def unread() -> NoReturn:
     Raises:
         SystemExit: 141, as after SIGPIPE.
     """
+    _drop_output()
+    sys.exit(128 + signal.SIGPIPE)
+
+
+def _failed_stream(error: OSError) -> NoReturn:
+    """End the program because a stream failed, as output on a disk that is full does."""
+    _drop_output()
+    click.echo(f"sluice: Reading or writing failed: {error.strerror}.", err=True)
+    sys.exit(FAILED)
+
+
+def _drop_output() -> None:
     # Python would flush what is left, and complain, when it ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
@@ -96,7 +110,7 @@ class _Console(Console):
 def console() -> Console:
     """Return where commands print for people: no colours beside a terminal, or with NO_COLOR."""
     out = _Console(highlight=False, markup=False, emoji=False)
-    if not out.is_terminal and "COLUMNS" not in os.environ:
+    if not out.file.isatty() and "COLUMNS" not in os.environ:
         # A file has no width; tables shall not be cut for it.
         out = _Console(highlight=False, markup=False, emoji=False, width=160)
     return out

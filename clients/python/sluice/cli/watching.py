@@ -12,10 +12,12 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from sluice.cli.documents import indented, line
+from sluice.cli.options import Seconds
+from sluice.cli.streams import is_watched
 
 watch_option = click.option(
     "--watch",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(0.1),
     is_flag=False,
     flag_value=2.0,
     metavar="[SECONDS]",
@@ -30,7 +32,7 @@ async def tables(
     """Show what `ask` returns; again and again unless `pause` is None."""
     if pause is None:
         out.print(await ask())
-    elif not out.is_terminal:
+    elif not is_watched(out.file):
         while True:
             out.print(await ask())
             await asyncio.sleep(pause)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sluice.cli.chat.conversation import Conversation
 from sluice.cli.chat.totals import Totals
-from sluice.cli.turn.files import text_of, text_or_file
+from sluice.cli.turn.files import file_path, text_of, text_or_file
 from sluice.cli.turn.output import note
 from sluice.cli.turn.tools import read_tools
 
@@ -106,7 +106,7 @@ class Commands:
     def _tools(self, file: str) -> None:
         request = self._conversation.request
         if file:
-            read = [] if file == "off" else read_tools(Path(file).expanduser())
+            read = [] if file == "off" else read_tools(file_path(file))
             del request.tools[:]
             request.tools.extend(read)
         self._tell(", ".join(tool.name for tool in request.tools) or "No functions.")
@@ -156,4 +156,4 @@ class Commands:
 def _path(file: str) -> Path:
     if not file:
         raise click.UsageError("Which file?")
-    return Path(file).expanduser()
+    return file_path(file)

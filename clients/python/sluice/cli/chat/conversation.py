@@ -110,7 +110,10 @@ class Conversation:
         Raises:
             ValueError: it is no such request.
         """
-        value = json.loads(saved)
+        try:
+            value = json.loads(saved)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")  # noqa: TRY004 - a file's fault, no caller's
         try:

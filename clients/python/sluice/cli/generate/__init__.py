@@ -14,6 +14,7 @@ from sluice.cli.client import Target, connected
 from sluice.cli.generate.question import question
 from sluice.cli.options import target_options
 from sluice.cli.running import attentive, endings
+from sluice.cli.turn.completion import complete_file
 from sluice.cli.turn.ending import summary, told_end
 from sluice.cli.turn.files import file_part, image_part
 from sluice.cli.turn.options import turn_options
@@ -32,6 +33,7 @@ from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
     "files",
     multiple=True,
     type=file_part,
+    shell_complete=complete_file,
     metavar="FILE",
     help="Text, PDF or another document to be read with the prompt; repeatable.",
 )
@@ -41,6 +43,7 @@ from sluice.v1 import content_pb2, event_pb2, gateway_service_pb2
     "images",
     multiple=True,
     type=image_part,
+    shell_complete=complete_file,
     metavar="FILE|URL",
     help="Image to be seen with the prompt; repeatable.",
 )
@@ -71,7 +74,7 @@ def generate(
     git diff | sluice generate -q "Write a commit message." > message
     sluice generate -m openai/gpt-4.1 -f report.pdf -i chart.png "Do they agree?"
     sluice generate --schema person.json "Ada Lovelace, born 1815" | jq .name
-    sluice generate --json "Hello" | jq -r '.text_delta.text // empty'
+    sluice generate --json "Hello" | jq -j '.text_delta.text // empty'
 
     Functions: --tools takes a JSON list of {"name", "description", "input_schema"}; OpenAI's
     {"type": "function", "function": {…}} is understood, too. What the model wants to call is

@@ -19,7 +19,7 @@ def question(prompt: str | None, parts: Sequence[content_pb2.Part]) -> content_p
     words = [_piped() if prompt == "-" or _is_piped() else ""]
     words += [prompt] if prompt and prompt != "-" else []
     text = "\n\n".join(piece for piece in (it.strip("\n") for it in words) if piece)
-    if not text and not parts:
+    if not text.strip() and not parts:
         raise click.UsageError("Give a prompt, or pipe one in.")
     return content_pb2.Message(
         role=content_pb2.ROLE_USER, parts=[*parts, *([content_pb2.Part(text=text)] if text else [])]

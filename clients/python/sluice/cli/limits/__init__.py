@@ -16,6 +16,9 @@ from sluice.cli.options import target_options
 from sluice.cli.running import console, run
 from sluice.v1 import gateway_service_pb2
 
+_MOST_TOKENS = 2**63 - 1
+"""What the contract's field holds."""
+
 
 @click.command()
 @click.option("--provider", default="", metavar="NAME", help="Of this provider alone.")
@@ -23,7 +26,7 @@ from sluice.v1 import gateway_service_pb2
 @click.option("--model", default="", metavar="NAME", help="Of this model alone.")
 @click.option(
     "--tokens",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=_MOST_TOKENS),
     metavar="N",
     help="Tell whether a call of so many tokens could go now.",
 )

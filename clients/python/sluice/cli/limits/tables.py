@@ -4,10 +4,10 @@ import time
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from sluice.cli import buckets, text
+from sluice.cli.columns import Column, Columns
 from sluice.v1 import gateway_service_pb2, rate_limit_pb2
 
 _SOURCES: dict[int, str] = {
@@ -31,19 +31,25 @@ def tables(told: gateway_service_pb2.GetRateLimitsResponse) -> RenderableType:
     return Group(*parts)
 
 
-def _buckets(told: gateway_service_pb2.GetRateLimitsResponse, now: float) -> Table:
-    table = Table(title="Limits", title_justify="left", box=None, pad_edge=False)
-    for head in ("provider", "scope", "model", "limit of", "used"):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for head in ("left", "limit", "reserved", "full in"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for head in ("told by", "ago"):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for it in told.buckets:
-        table.add_row(
-            Text(text.clean(it.provider)),
-            Text(text.clean(it.quota_scope)),
-            Text(text.clean(it.model) or "all"),
+def _buckets(told: gateway_service_pb2.GetRateLimitsResponse, now: float) -> Columns:
+    columns = (
+        Column("provider", least=8),
+        Column("scope", 5, least=8),
+        Column("model", 3, least=12),
+        Column("limit of"),
+        Column("used", 2),
+        Column("left", right=True),
+        Column("limit", 1, right=True),
+        Column("reserved", 4, right=True),
+        Column("full in", right=True),
+        Column("told by", 6),
+        Column("ago", 7, right=True),
+    )
+    rows = [
+        (
+            it.provider,
+            it.quota_scope,
+            it.model or "all",
             buckets.unit(it),
             buckets.bar(it),
             buckets.amount(it, it.remaining if it.HasField("remaining") else None),
@@ -53,7 +59,9 @@ def _buckets(told: gateway_service_pb2.GetRateLimitsResponse, now: float) -> Tab
             _SOURCES.get(it.source, text.UNKNOWN),
             _apart(now, it.observe_time) if it.HasField("observe_time") else text.UNKNOWN,
         )
-    return table
+        for it in told.buckets
+    ]
+    return Columns(columns, rows, "Limits")
 
 
 def _apart(later: Timestamp | float, earlier: Timestamp | float) -> str:
@@ -62,20 +70,20 @@ def _apart(later: Timestamp | float, earlier: Timestamp | float) -> str:
     return text.seconds(max(0.0, to - since))
 
 
-def _headroom(told: gateway_service_pb2.GetRateLimitsResponse) -> Table:
-    table = Table(title="Room", title_justify="left", box=None, pad_edge=False)
-    for head in ("provider", "credential", "model"):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    table.add_column("a call", no_wrap=True)
-    table.add_column("used", justify="right", no_wrap=True)
+def _headroom(told: gateway_service_pb2.GetRateLimitsResponse) -> Columns:
+    columns = (
+        Column("provider", least=8),
+        Column("credential", 1, least=10),
+        Column("model", least=8),
+        Column("a call"),
+        Column("used", 2, right=True),
+    )
+    rows = []
     for it in told.headroom:
         share = text.share(it.utilization if it.HasField("utilization") else None)
-        table.add_row(
-            *(Text(text.clean(name)) for name in (it.provider, it.credential, it.model)),
-            _verdict(it),
-            share + (", low priority waits" if it.throttled else ""),
-        )
-    return table
+        used = share + (", low priority waits" if it.throttled else "")
+        rows.append((it.provider, it.credential, it.model, _verdict(it), used))
+    return Columns(columns, rows, "Room")
 
 
 def _verdict(room: rate_limit_pb2.Headroom) -> Text:

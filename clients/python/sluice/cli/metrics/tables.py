@@ -7,10 +7,25 @@ from rich.table import Table
 from rich.text import Text
 
 from sluice.cli import text
+from sluice.cli.columns import Column, Columns
 from sluice.cli.figures import circuit, cost, health, quantile, tokens
 from sluice.v1 import gateway_service_pb2, metrics_pb2
 
-_COUNTS = ("calls", "ok", "failed", "left", "success", "tokens", "cost", "p50", "p95", "first p50")
+_NAMES = {"health": Column("health", 1), "circuit": Column("circuit", 7)}
+"""Heads whose texts are states; those of all others are names."""
+
+_COUNTS = (
+    Column("calls", right=True),
+    Column("ok", 9, right=True),
+    Column("failed", right=True),
+    Column("left", 10, right=True),
+    Column("success", 5, right=True),
+    Column("tokens", 4, right=True),
+    Column("cost", 3, right=True),
+    Column("p50", 2, right=True),
+    Column("p95", 6, right=True),
+    Column("first p50", 8, right=True),
+)
 
 
 def tables(snapshot: gateway_service_pb2.GetMetricsResponse, address: str) -> RenderableType:
@@ -79,13 +94,10 @@ def _replica(server: metrics_pb2.ServerMetrics, address: str) -> Table:
 
 def _table(
     title: str, heads: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], _Calls]]
-) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="ellipsis", no_wrap=True)
-    for head in _COUNTS:
-        table.add_column(head, justify="right", no_wrap=True)
-    for names, calls in rows:
+) -> Columns:
+    names = [_NAMES.get(it, Column(it, least=max(8, len(it)))) for it in heads]
+    drawn = []
+    for cells, calls in rows:
         known = calls.HasField("success_rate")
         values = (
             str(calls.requests),
@@ -99,5 +111,5 @@ def _table(
             text.seconds(quantile(calls.latency, "p95")),
             text.seconds(quantile(calls.time_to_first_output, "p50")),
         )
-        table.add_row(*(Text(text.clean(name)) for name in names), *(Text(it) for it in values))
-    return table
+        drawn.append((*cells, *values))
+    return Columns([*names, *_COUNTS], drawn, title)

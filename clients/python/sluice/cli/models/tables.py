@@ -3,11 +3,14 @@
 import time
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from sluice.cli import text
+from sluice.cli.columns import Column, Columns
 from sluice.v1 import gateway_service_pb2, model_pb2
+
+_NAME = 40
+"""Cells of a model's name that the other columns make room for."""
 
 _ABILITIES = (
     (model_pb2.MODEL_FEATURE_TOOLS, "tools"),
@@ -35,15 +38,17 @@ def tables(listed: gateway_service_pb2.ListModelsResponse) -> RenderableType:
     return Group(*parts)
 
 
-def _models(listed: gateway_service_pb2.ListModelsResponse) -> Table:
-    table = Table(box=None, pad_edge=False)
-    # A name is there to be copied: the others make room for it first.
-    table.add_column("model", no_wrap=True, overflow="ellipsis")
-    for head in ("context", "answer", "$/M in", "$/M out"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("can", overflow="fold")
-    for model in listed.models:
-        cells = (
+def _models(listed: gateway_service_pb2.ListModelsResponse) -> Columns:
+    columns = (
+        Column("model", least=_NAME),  # there to be copied: the others make room for it first
+        Column("context", 1, right=True),
+        Column("answer", 5, right=True),
+        Column("$/M in", 2, right=True),
+        Column("$/M out", 3, right=True),
+        Column("can", 4, least=len("reasoning"), folds=True),
+    )
+    rows = [
+        (
             model.name,
             text.count(model.context_tokens if model.HasField("context_tokens") else None),
             text.count(model.max_output_tokens if model.HasField("max_output_tokens") else None),
@@ -51,8 +56,9 @@ def _models(listed: gateway_service_pb2.ListModelsResponse) -> Table:
             " ".join(word for feature, word in _ABILITIES if feature in model.features)
             or text.UNKNOWN,
         )
-        table.add_row(*(Text(text.clean(cell)) for cell in cells))
-    return table
+        for model in listed.models
+    ]
+    return Columns(columns, rows)
 
 
 def _prices(pricing: model_pb2.Pricing) -> tuple[str, str]:
@@ -62,24 +68,27 @@ def _prices(pricing: model_pb2.Pricing) -> tuple[str, str]:
     )
 
 
-def _sources(listed: gateway_service_pb2.ListModelsResponse) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("provider", overflow="ellipsis", no_wrap=True)
-    table.add_column("list")
-    for head in ("age", "models"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("failure", overflow="fold")
+def _sources(listed: gateway_service_pb2.ListModelsResponse) -> Columns:
+    columns = (
+        Column("provider", least=8),
+        Column("list"),
+        Column("age", 1, right=True),
+        Column("models", 2, right=True),
+        Column("failure", least=8, folds=True),
+    )
     now = time.time()
+    rows = []
     for source in listed.sources:
         # Of two machines' clocks one may be behind.
         fetched = source.HasField("fetch_time")
         age = max(0.0, now - text.epoch(source.fetch_time)) if fetched else None
-        cells = (
-            source.provider,
-            _SOURCES.get(source.kind, text.UNKNOWN),
-            text.seconds(age),
-            str(source.model_count),
-            source.failure_reason,
+        rows.append(
+            (
+                source.provider,
+                _SOURCES.get(source.kind, text.UNKNOWN),
+                text.seconds(age),
+                str(source.model_count),
+                source.failure_reason,
+            )
         )
-        table.add_row(*(Text(text.clean(cell)) for cell in cells))
-    return table
+    return Columns(columns, rows)

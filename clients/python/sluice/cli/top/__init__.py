@@ -3,19 +3,20 @@
 `rates` turns snapshots into throughput, `frame` draws one picture, `screen` keeps it live.
 """
 
+import asyncio
 import sys
 
 import click
 
 from sluice.cli.client import Target
-from sluice.cli.options import target_options
-from sluice.cli.running import console, run
+from sluice.cli.options import Seconds, target_options
+from sluice.cli.running import attentive, console, endings
 
 
 @click.command()
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.2),
+    type=Seconds(0.2),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
@@ -33,7 +34,8 @@ def top(target: Target, interval: float, once: bool) -> None:
     from sluice.cli.top.screen import TopApp
 
     if once:
-        console().print(run(single.picture(target), target))
+        with endings(target):
+            console().print(asyncio.run(attentive(single.picture(target))))
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("A live view needs a terminal; --once prints one picture.")

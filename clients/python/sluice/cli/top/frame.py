@@ -7,14 +7,14 @@ plain text. States are words; colour only repeats them.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sluice.cli import buckets, text
+from sluice.cli.columns import Column, Columns
 from sluice.cli.figures import circuit, cost, health, quantile
 from sluice.cli.top.rates import History, Reading, total
 from sluice.v1 import metrics_pb2
@@ -50,44 +50,6 @@ class View:
     def shows(self, *names: str) -> bool:
         """Tell whether a row with these names is drawn."""
         return not self.filter or any(self.filter.lower() in name.lower() for name in names)
-
-
-class _Column(NamedTuple):
-    title: str
-    from_width: int = 0
-    """Drawn only when the picture is at least so wide."""
-    right: bool = False
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """A table that leaves out columns for which there is no room."""
-
-    title: str
-    columns: Sequence[_Column]
-    rows: Sequence[Sequence[Text | str]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        shown = [
-            place
-            for place, column in enumerate(self.columns)
-            if options.max_width >= column.from_width
-        ]
-        table = Table(
-            title=self.title, title_justify="left", title_style="bold", box=None, pad_edge=False
-        )
-        for place in shown:
-            column = self.columns[place]
-            table.add_column(
-                column.title,
-                justify="right" if column.right else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                header_style="dim",
-            )
-        for row in self.rows:
-            table.add_row(*(_plain(row[place]) for place in shown))
-        yield table
 
 
 def header(view: View) -> RenderableType:
@@ -147,7 +109,7 @@ def body(view: View) -> RenderableType:
     return Group(*(part for table in drawn for part in (table, Text(""))))
 
 
-def _providers(view: View, now: Reading) -> _Rows:
+def _providers(view: View, now: Reading) -> Columns:
     shown = [it for it in now.metrics.providers if view.shows(it.provider)]
     rows = []
     for it in _sorted(shown, view.sort, lambda it: it.calls):
@@ -167,21 +129,21 @@ def _providers(view: View, now: Reading) -> _Rows:
             )
         )
     columns = (
-        _Column("provider"),
-        _Column("health"),
-        _Column("circuit", 60),
-        _Column("calls", 45, right=True),
-        _Column("calls/s", right=True),
-        _Column("errors", right=True),
-        _Column("first p50", 55, right=True),
-        _Column("p95", 70, right=True),
-        _Column("cost", 78, right=True),
-        _Column("why", 110),
+        Column("provider", least=8),
+        Column("health"),
+        Column("circuit", 3),
+        Column("calls", 1, right=True),
+        Column("calls/s", right=True),
+        Column("errors", right=True),
+        Column("first p50", 2, right=True),
+        Column("p95", 4, right=True),
+        Column("cost", 5, right=True),
+        Column("why", 6, least=12),
     )
-    return _Rows("Providers", columns, rows)
+    return Columns(columns, rows, "Providers")
 
 
-def _limits(view: View, now: Reading) -> _Rows:
+def _limits(view: View, now: Reading) -> Columns:
     rows = [
         (
             it.provider,
@@ -198,20 +160,20 @@ def _limits(view: View, now: Reading) -> _Rows:
         if view.shows(it.provider, it.quota_scope, it.model)
     ]
     columns = (
-        _Column("provider"),
-        _Column("scope", 90),
-        _Column("model", 70),
-        _Column("limit of"),
-        _Column("used", 55),
-        _Column("left", right=True),
-        _Column("limit", 45, right=True),
-        _Column("reserved", 80, right=True),
-        _Column("full in", right=True),
+        Column("provider", least=8),
+        Column("scope", 5, least=8),
+        Column("model", 3, least=12),
+        Column("limit of"),
+        Column("used", 2),
+        Column("left", right=True),
+        Column("limit", 1, right=True),
+        Column("reserved", 4, right=True),
+        Column("full in", right=True),
     )
-    return _Rows("Limits", columns, rows)
+    return Columns(columns, rows, "Limits")
 
 
-def _credentials(view: View, now: Reading) -> _Rows:
+def _credentials(view: View, now: Reading) -> Columns:
     shown = [it for it in now.metrics.credentials if view.shows(it.provider, it.credential)]
     rows = [
         (
@@ -227,19 +189,19 @@ def _credentials(view: View, now: Reading) -> _Rows:
         for it in _sorted(shown, view.sort, lambda it: it.calls)
     ]
     columns = (
-        _Column("provider"),
-        _Column("credential"),
-        _Column("health"),
-        _Column("calls", 50, right=True),
-        _Column("errors", 60, right=True),
-        _Column("rests for", right=True),
-        _Column("refreshed/failed", 90, right=True),
-        _Column("cost", 70, right=True),
+        Column("provider", least=8),
+        Column("credential", least=10),
+        Column("health"),
+        Column("calls", 2, right=True),
+        Column("errors", 3, right=True),
+        Column("rests for", 1, right=True),
+        Column("refreshed/failed", 5, right=True),
+        Column("cost", 4, right=True),
     )
-    return _Rows("Credentials", columns, rows)
+    return Columns(columns, rows, "Credentials")
 
 
-def _reasons(view: View, now: Reading) -> _Rows:
+def _reasons(view: View, now: Reading) -> Columns:
     """Return failures by reason: of late where the server tells them, else since its start."""
     found: Counter[tuple[str, str]] = Counter()
     recent = False
@@ -255,8 +217,12 @@ def _reasons(view: View, now: Reading) -> _Rows:
         (provider, reason, str(number))
         for (provider, reason), number in found.most_common(_MAX_REASONS)
     ]
-    columns = (_Column("provider"), _Column("reason"), _Column("failures", right=True))
-    return _Rows("Recent failures" if recent else "Failures since the start", columns, rows)
+    columns = (
+        Column("provider", least=8),
+        Column("reason", least=12),
+        Column("failures", right=True),
+    )
+    return Columns(columns, rows, "Recent failures" if recent else "Failures since the start")
 
 
 Row = TypeVar("Row")
@@ -272,10 +238,6 @@ def _sorted(
         "cost": lambda row: cost(calls(row)) or 0,
     }
     return sorted(rows, key=keys[sort], reverse=True) if sort in keys else rows
-
-
-def _plain(cell: Text | str) -> Text:
-    return cell if isinstance(cell, Text) else Text(text.clean(cell))
 
 
 def _state(word: str) -> Text:

@@ -1,8 +1,9 @@
-"""Names of models for the shell's completion, as the gateway lists them."""
+"""What the shell completes: names of models, as the gateway lists them, and of files."""
 
 import asyncio
 
 import click
+from click.shell_completion import CompletionItem
 
 from sluice.cli.client import connected
 from sluice.cli.options import target_of
@@ -20,6 +21,13 @@ def complete_model(context: click.Context, _option: click.Parameter, begun: str)
         return asyncio.run(_names(context, begun))
     except (SluiceError, click.ClickException, KeyError, OSError, ValueError):
         return []  # in the midst of a command line there is nobody to tell
+
+
+def complete_file(
+    _context: click.Context, _option: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Leave it to the shell, which knows the files."""
+    return [CompletionItem(begun, type="file")]
 
 
 async def _names(context: click.Context, begun: str) -> list[str]:

@@ -23,6 +23,9 @@ _SIGNS: Final = (
 )
 """Media type, and what stands where in such a file."""
 
+_ANYTHING: Final = "application/octet-stream"
+"""What is said of files whose names tell no more than that they hold bytes, such as .bin."""
+
 _IMAGES: Final = "PNG, JPEG, GIF or WebP"
 
 
@@ -32,7 +35,22 @@ def text_or_file(value: str) -> str:
     Raises:
         click.BadParameter: the file cannot be read as text.
     """
-    return text_of(Path(value[1:]).expanduser()) if value.startswith("@") else value
+    return text_of(file_path(value[1:])) if value.startswith("@") else value
+
+
+def file_path(value: str) -> Path:
+    """Return a file's path; ~ is somebody's home.
+
+    Raises:
+        click.BadParameter: there is no such somebody, or no file can have this name.
+    """
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise click.BadParameter(f"{value}: nobody here has this home.") from None
+    if "\0" in value:
+        raise click.BadParameter("No file has such a name.")
+    return path
 
 
 def text_of(path: Path) -> str:
@@ -64,7 +82,7 @@ def file_part(value: str) -> content_pb2.Part:
         end = "" if text.endswith("\n") else "\n"
         return content_pb2.Part(text=f'<file name="{name}">\n{text}{end}</file>')
     kind = found or named
-    if kind is None:
+    if kind is None or kind == _ANYTHING:
         raise click.BadParameter(
             f"Nobody can tell what {path} is: it is no text, and its name has no known ending."
         )

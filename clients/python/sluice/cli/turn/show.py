@@ -9,6 +9,7 @@ from rich.status import Status
 from rich.text import Text
 
 from sluice.cli.documents import as_dict, line
+from sluice.cli.streams import is_watched
 from sluice.cli.text import clean, harmless
 from sluice.cli.turn.ending import call_line, tell_start, wrong
 from sluice.cli.turn.output import Output, note
@@ -76,7 +77,7 @@ class Words:
         self._thinking = False
         self._shown = False
         self._wait: Status | None = None
-        if notes.is_terminal and not notes.is_dumb_terminal and not quiet:
+        if is_watched(notes.file) and not quiet:
             self._wait = notes.status(Text(f"waiting for {clean(request.model)}", style="dim"))
 
     def __enter__(self) -> Self:

@@ -76,10 +76,16 @@ def _tool(entry: Any, where: str) -> content_pb2.Tool:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(text_of(path))
+        value = json.loads(text_of(path))
+        _text(value).encode()  # of "\\ud800" and the like JSON can tell, and no text
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{path} holds half a character: an escape \\ud… alone.") from None
+    except RecursionError:
+        raise click.BadParameter(f"{path} is nested too deeply.") from None
     except ValueError as error:
         raise click.BadParameter(f"{path} holds no JSON: {error}.") from None
+    return value
 
 
-def _text(schema: Mapping[str, Any]) -> str:
-    return json.dumps(schema, ensure_ascii=False)
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
