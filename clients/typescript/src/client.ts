@@ -2,6 +2,7 @@ import { create, type DescMessage, type MessageInitShape } from "@bufbuild/proto
 import { Client as GrpcClient } from "@grpc/grpc-js";
 
 import type { Answer } from "./answer.js";
+import { Connection } from "./connection.js";
 import { Health, HealthCheckRequestSchema } from "./gen/grpc_health/v1/health_pb.js";
 import type { HealthCheckResponse_ServingStatus as ServingStatus } from "./gen/grpc_health/v1/health_pb.js";
 import {
@@ -22,7 +23,7 @@ import {
   type CallOptions,
   type ConnectOptions,
 } from "./options.js";
-import { callUnary, type Connection } from "./rpc.js";
+import { callUnary } from "./rpc.js";
 import { ToolRun, type RunOptions } from "./run.js";
 import type { Stream } from "./stream.js";
 import type { ToolFunction } from "./tools.js";
@@ -53,10 +54,15 @@ export class Client {
 
   /** See {@link connect}. */
   constructor(address: string, { token, tls, channelOptions: own }: ConnectOptions = {}) {
-    this.#connection = {
-      metadata: clientMetadata(token),
-      grpc: new GrpcClient(address, channelCredentials(tls), channelOptions(own)),
-    };
+    // The library would look for a host of that name, and tell each call that there is none.
+    if (/^https?:/i.test(address)) {
+      throw new TypeError("The address is a URL; it must be host:port, and `tls` switches TLS on.");
+    }
+    const metadata = clientMetadata(token);
+    this.#connection = new Connection(
+      new GrpcClient(address, channelCredentials(tls), channelOptions(own)),
+      metadata,
+    );
   }
 
   /** Starts a turn and returns its events. */
@@ -136,9 +142,9 @@ export class Client {
     return status;
   }
 
-  /** Makes no more calls, and throws an Error where one is begun; those under way go on. */
+  /** Ends the calls under way, and whatever is begun later, with CANCELLED. */
   close(): void {
-    this.#connection.grpc.close();
+    this.#connection.close();
   }
 
   [Symbol.dispose](): void {

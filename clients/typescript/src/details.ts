@@ -70,9 +70,11 @@ function parse(trailer: Uint8Array): Partial<ErrorDetails> {
   // Whatever stands between may have reasons of its own.
   const info = unpack(details, ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
   const retryDelay = unpack(details, RetryInfoSchema)[0]?.retryDelay;
+  const retryDelayMs = retryDelay && durationMs(retryDelay);
   return {
     reason: info?.reason ?? "",
-    retryDelayMs: retryDelay && durationMs(retryDelay),
+    // Nobody can wait for less than nothing.
+    retryDelayMs: retryDelayMs !== undefined && retryDelayMs >= 0 ? retryDelayMs : undefined,
     violations: unpack(details, BadRequestSchema)
       .flatMap(({ fieldViolations }) => fieldViolations)
       .map(({ field, description }) => ({ field, description })),

@@ -68,6 +68,11 @@ export function cancelled(signal?: AbortSignal): SluiceError {
   return new SluiceError("CANCELLED", "The call was cancelled.", {}, options);
 }
 
+/** The error of a call that is begun when its client was closed. */
+export function closed(): SluiceError {
+  return new SluiceError("CANCELLED", "The client was closed.");
+}
+
 /** The same error with the turn's id, where nobody told it: also a call that broke off can be asked about. */
 export function ofTurn(error: unknown, generationId: string): unknown {
   if (!(error instanceof SluiceError) || error.generationId !== "") return error;

@@ -5,10 +5,11 @@ import { Metadata } from "@grpc/grpc-js";
 /** The metadata of every call of a client. */
 export function clientMetadata(token: string | undefined): Metadata {
   const metadata = new Metadata();
-  if (token !== undefined) {
+  // An empty one is what a variable of the environment that is not set becomes.
+  if (token !== undefined && token !== "") {
     // The library's own complaint would show the token.
     if (!/^[\x21-\x7e]+$/.test(token)) {
-      throw new TypeError("The token is empty, or has characters that a header cannot carry.");
+      throw new TypeError("The token has characters that a header cannot carry.");
     }
     metadata.set("authorization", `Bearer ${token}`);
   }

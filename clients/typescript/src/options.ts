@@ -18,7 +18,10 @@ export interface TlsOptions {
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** Sent as `authorization: Bearer …` with every call; a TypeError refuses what no header can carry. */
+  /**
+   * Sent as `authorization: Bearer …` with every call; an empty one is none. A TypeError refuses what
+   * no header can carry.
+   */
   token?: string | undefined;
   /** Speak TLS; `{}` with Node's authorities. Without it the client speaks plaintext. */
   tls?: TlsOptions | undefined;
@@ -55,6 +58,9 @@ export function channelOptions(own: ChannelOptions = {}): ChannelOptions {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 0,
+    // A gateway that comes back is found soon; the library's own bound is two minutes.
+    "grpc.initial_reconnect_backoff_ms": 250,
+    "grpc.max_reconnect_backoff_ms": 5_000,
     // The largest answer of a server with default settings.
     "grpc.max_receive_message_length": 33 * MIB,
     // Requests are kept until their first output, so that they can be sent again: of one call as

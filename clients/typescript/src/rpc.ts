@@ -11,36 +11,30 @@ import {
 import {
   status as codes,
   type CallOptions as GrpcCallOptions,
-  type Client as GrpcClient,
   type ClientReadableStream,
-  type Metadata,
   type ServiceError,
   type StatusObject,
 } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
 
-import { cancelled, fromStatus, type SluiceError } from "./errors.js";
+import { cancel, type Cancellable, type Connection } from "./connection.js";
+import { cancelled, closed, fromStatus, type SluiceError } from "./errors.js";
 import { callMetadata } from "./metadata.js";
 import type { CallOptions } from "./options.js";
 
-/** A channel, and what is sent with each of its calls. */
-export interface Connection {
-  readonly grpc: GrpcClient;
-  readonly metadata: Metadata;
-}
-
 /** Makes a call that has one answer. */
 export async function callUnary<I extends DescMessage, O extends DescMessage>(
-  { grpc, metadata }: Connection,
+  connection: Connection,
   method: DescMethodUnary<I, O>,
   request: MessageShape<I>,
   { signal, timeoutMs, metadata: own }: CallOptions,
 ): Promise<MessageShape<O>> {
-  const sent = callMetadata(metadata, own);
+  const sent = callMetadata(connection.metadata, own);
   const grpcOptions = deadlineOf(timeoutMs);
-  if (signal?.aborted) throw cancelled(signal);
+  const before = neverBegun(connection, signal);
+  if (before !== undefined) throw before;
   const { error, answer } = await new Promise<UnaryEnd<MessageShape<O>>>((resolve) => {
-    const call = grpc.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
+    const call = connection.grpc.makeUnaryRequest<MessageShape<I>, MessageShape<O>>(
       pathOf(method),
       (message) => serialize(method.input, message),
       (bytes) => fromBinary(method.output, bytes),
@@ -51,11 +45,21 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
         resolve({ error, answer });
       },
     );
+    connection.hold(call);
     cancelOn(signal, call);
   });
   // Thrown here and not where the library tells it, the error's stack shows who made the call.
   if (error) throw fromStatus(error, signal);
   return answer as MessageShape<O>;
+}
+
+/** Why a call is not begun at all; undefined when it is. */
+function neverBegun(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+): SluiceError | undefined {
+  if (signal?.aborted) return cancelled(signal);
+  return connection.closed ? closed() : undefined;
 }
 
 interface UnaryEnd<Message> {
@@ -72,15 +76,16 @@ export interface ServerStream<Message> {
 
 /** Starts a call whose answer is a stream. */
 export function callServerStream<I extends DescMessage, O extends DescMessage>(
-  { grpc, metadata }: Connection,
+  connection: Connection,
   method: DescMethodServerStreaming<I, O>,
   request: MessageShape<I>,
   { signal, timeoutMs, metadata: own }: CallOptions,
 ): ServerStream<MessageShape<O>> {
-  const sent = callMetadata(metadata, own);
+  const sent = callMetadata(connection.metadata, own);
   const grpcOptions = deadlineOf(timeoutMs);
-  if (signal?.aborted) return { messages: () => fail(cancelled(signal)), cancel: () => undefined };
-  const call = grpc.makeServerStreamRequest<MessageShape<I>, MessageShape<O>>(
+  const before = neverBegun(connection, signal);
+  if (before !== undefined) return { messages: () => fail(before), cancel: () => undefined };
+  const call = connection.grpc.makeServerStreamRequest<MessageShape<I>, MessageShape<O>>(
     pathOf(method),
     (message) => serialize(method.input, message),
     (bytes) => fromBinary(method.output, bytes),
@@ -89,6 +94,7 @@ export function callServerStream<I extends DescMessage, O extends DescMessage>(
     grpcOptions,
   );
   const ended = endOf(call);
+  connection.hold(call);
   cancelOn(signal, call);
   return {
     messages: () => read(call, ended, signal),
@@ -124,22 +130,6 @@ function endOf(call: ClientReadableStream<unknown>): Promise<StatusObject> {
   // Without a listener the event would end the process. The status says the same, and always comes.
   call.on("error", () => undefined);
   return new Promise((resolve) => call.once("status", resolve));
-}
-
-interface Cancellable {
-  cancel(): void;
-  once(event: "status", listener: () => void): unknown;
-}
-
-/**
- * Cancels a call, and once more a little later: one that is cancelled as soon as it was made the
- * library sends all the same, and then only a second word reaches it.
- */
-function cancel(call: Cancellable): void {
-  call.cancel();
-  setImmediate(() => {
-    call.cancel();
-  });
 }
 
 function cancelOn(signal: AbortSignal | undefined, call: Cancellable): void {

@@ -2,12 +2,12 @@ import { clone, create } from "@bufbuild/protobuf";
 
 import type { Answer } from "./answer.js";
 import { Assembly } from "./assembly.js";
+import type { Connection } from "./connection.js";
 import { cancelled, TurnLimitError } from "./errors.js";
 import { ToolSchema, type Message } from "./gen/sluice/v1/content_pb.js";
 import { FinishReason, type Event } from "./gen/sluice/v1/event_pb.js";
 import { GenerateRequestSchema, type GenerateRequest } from "./gen/sluice/v1/gateway_service_pb.js";
 import type { CallOptions } from "./options.js";
-import type { Connection } from "./rpc.js";
 import { Stream } from "./stream.js";
 import { Toolbox, type ToolFunction } from "./tools.js";
 import { Turn } from "./turn.js";
@@ -104,7 +104,7 @@ export class ToolRun extends Stream {
   /** Whether the run can give the model what it waits for. */
   #wantsMore({ finishReason, toolCalls }: Answer): boolean {
     if (finishReason === FinishReason.PAUSED) return true;
-    if (finishReason !== FinishReason.TOOL_CALLS) return false;
+    if (finishReason !== FinishReason.TOOL_CALLS || toolCalls.length === 0) return false;
     return toolCalls.every(({ name }) => this.#toolbox.has(name) || !this.#declared.has(name));
   }
 

@@ -51,10 +51,10 @@ export class Toolbox {
   }
 
   async #answer(call: ToolCall, signal: AbortSignal): Promise<Part> {
-    const wrong = faultOf(call);
-    if (wrong !== undefined) return resultPart(call, wrong, true);
     const it = this.#functions.get(call.name);
     if (it === undefined) return resultPart(call, unknown(call), true);
+    const wrong = faultOf(call);
+    if (wrong !== undefined) return resultPart(call, wrong, true);
     try {
       const text: unknown = await it.run(call, signal);
       // JavaScript lets it through, and the model would read "undefined" or "[object Object]".

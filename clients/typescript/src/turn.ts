@@ -1,3 +1,4 @@
+import type { Connection } from "./connection.js";
 import { cancelled, ofTurn, SluiceError } from "./errors.js";
 import type { Event } from "./gen/sluice/v1/event_pb.js";
 import {
@@ -6,7 +7,7 @@ import {
   type GenerateResponse,
 } from "./gen/sluice/v1/gateway_service_pb.js";
 import type { CallOptions } from "./options.js";
-import { callServerStream, type Connection, type ServerStream } from "./rpc.js";
+import { callServerStream, type ServerStream } from "./rpc.js";
 import { Stream } from "./stream.js";
 
 /** The stream of one call of Generate, which begins with its making. */

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { serviceConfig } from "#gen/sluice/v1/service_config.js";
 import {
+  connect,
   ListModelsResponseSchema,
   Role,
   SluiceError,
@@ -39,6 +40,12 @@ test("models are read page by page, with one filter", async (t) => {
   for (const { filter, pageSize } of requests) {
     assert.equal(filter?.query, "up");
     assert.equal(pageSize, 1);
+  }
+});
+
+test("a URL in the place of an address is told at once", () => {
+  for (const address of ["http://127.0.0.1:50051", "HTTPS://sluice.example.com"]) {
+    assert.throws(() => connect(address), /^TypeError: The address is a URL/);
   }
 });
 

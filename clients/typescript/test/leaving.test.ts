@@ -10,7 +10,7 @@ import {
   SluiceError,
 } from "@sluice/client";
 
-import { said, started, textDelta } from "./support/events.js";
+import { called, said, started, textDelta } from "./support/events.js";
 import { clientOf, send, type GenerateCall, type Handlers } from "./support/gateway.js";
 
 const request = prompt("up/m", "Hi");
@@ -202,4 +202,37 @@ test("a call that is over leaves no listener with the signal", async (t) => {
   await assert.rejects(client.collect(request, { signal, timeoutMs: 100 }), SluiceError);
   await assert.rejects(client.listModels({}, { signal }), SluiceError);
   assert.deepEqual(getEventListeners(signal, "abort"), []);
+});
+
+test("closing the client ends what it has under way, and whatever is begun later", async (t) => {
+  const { handlers, left } = waiting();
+  const client = await clientOf(t, handlers);
+  const stream = client.generate(request)[Symbol.asyncIterator]();
+  const first = await stream.next();
+  assert.equal(first.value?.kind.case, "started");
+  client.close();
+  await assert.rejects(async () => {
+    while (!(await stream.next()).done);
+  }, isCancelled(undefined));
+  await left;
+  await assert.rejects(client.collect(request), isCancelled(undefined));
+  await assert.rejects(client.getMetrics(), isCancelled(undefined));
+});
+
+test("a run whose client is closed between its turns ends as cancelled", async (t) => {
+  const turn = (call: GenerateCall): void => {
+    send(call, started(), called({ name: "weather" }));
+    call.end();
+  };
+  const client = await clientOf(t, { generate: turn });
+  const weather = {
+    name: "weather",
+    description: "",
+    inputSchemaJson: "",
+    run: () => {
+      client.close();
+      return "sunny";
+    },
+  };
+  await assert.rejects(client.runTools(request, [weather]).collect(), isCancelled(undefined));
 });

@@ -45,7 +45,7 @@ test("a client, its streams and its errors show neither token nor metadata", asy
 });
 
 test("a token that no header can carry is refused without being shown", () => {
-  for (const unfit of [`${token}\n`, `${token} ü`, ""]) {
+  for (const unfit of [`${token}\n`, `${token} ü`]) {
     assert.throws(
       () => connect("127.0.0.1:1", { token: unfit }),
       (error: unknown) => error instanceof TypeError && !shown(error).includes(token),
