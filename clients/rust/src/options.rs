@@ -21,6 +21,12 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 /// How long the answer to such a ping may take before the connection counts as lost.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How much a connection takes before its streams are read: as much as HTTP/2 can say.
+/// What waits in a stream is bounded by the stream's own window; hyper's 5 MB for all
+/// streams of a connection are used up by three whose readers pause, and nothing else would
+/// arrive on it.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
 const USER_AGENT: &str = concat!("sluice-rust/", env!("CARGO_PKG_VERSION"));
 
 type Adjust = Box<dyn FnOnce(Endpoint) -> Endpoint + Send>;
@@ -96,7 +102,8 @@ impl Options {
             .map_err(|error| ConnectError::caused(&error))?
             .http2_keep_alive_interval(KEEPALIVE_TIME)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .keep_alive_while_idle(false);
+            .keep_alive_while_idle(false)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         if let Some(tls) = self.tls {
             endpoint = endpoint
                 .tls_config(tls.config()?)

@@ -1,6 +1,9 @@
 //! Streams that are left, and their end.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
+use tokio::time::timeout;
 use tonic::Code;
 
 use super::gateway::{Gateway, good, said, stalled, text};
@@ -34,6 +37,28 @@ async fn nothing_is_sent_before_a_stream_is_read() {
     drop(client.generate(prompt("m", "first")));
     client.collect(prompt("m", "second")).await.unwrap();
     assert_eq!(gateway.calls(), 1);
+}
+
+#[tokio::test]
+async fn streams_that_are_not_read_hold_up_no_others() {
+    let megabyte = "x".repeat(1 << 20);
+    let long = || good((0..8).map(|_| text(&megabyte)));
+    let replies = (0..8).map(|_| long()).chain([said("Hi")]);
+    let gateway = Gateway::start(replies).await;
+    let client = gateway.client();
+    let reading = async {
+        let mut paused = Vec::new();
+        for _ in 0..8 {
+            let mut stream = client.generate(prompt("m", "Hello"));
+            stream.next().await.unwrap().unwrap();
+            paused.push(stream);
+        }
+        client.collect(prompt("m", "Hello")).await.unwrap().text()
+    };
+    assert_eq!(
+        timeout(Duration::from_secs(20), reading).await,
+        Ok("Hi".into())
+    );
 }
 
 #[tokio::test]
