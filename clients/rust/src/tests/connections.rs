@@ -25,8 +25,16 @@ fn addresses_are_those_of_grpc() {
         "::1:2",
         "ipv4:",
         "dns://1.1.1.1/a:1",
+        "unix:/run/sluice",
+        "sluice:+1",
+        "a b:1",
+        "a?b:1",
+        "a,b:1",
+        "[]:1",
+        "[sluice]:1",
     ] {
-        assert!(Target::parse(wrong).is_err(), "{wrong}");
+        let error = Target::parse(wrong).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{wrong:?} is no ")), "{error}");
     }
 }
 
