@@ -120,14 +120,29 @@ impl Tls {
     fn config(self) -> Result<ClientTlsConfig, ConnectError> {
         let config = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
         let config = match self.ca {
-            Some(ca) => config.ca_certificate(Certificate::from_pem(ca)),
+            Some(ca) => config.ca_certificate(Certificate::from_pem(has_certificate("ca", ca)?)),
             None => config.with_native_roots(),
         };
         match (self.cert, self.key) {
             (None, None) => Ok(config),
-            (Some(cert), Some(key)) => Ok(config.identity(Identity::from_pem(cert, key))),
+            (Some(cert), Some(key)) => {
+                let cert = has_certificate("cert", cert)?;
+                Ok(config.identity(Identity::from_pem(cert, key)))
+            }
             _ => Err(ConnectError::new("cert and key go together.")),
         }
+    }
+}
+
+/// Refuses what holds no certificate. tonic takes it for no authorities, and then trusts
+/// nobody, which looks as if the server were at fault.
+fn has_certificate(field: &str, pem: Vec<u8>) -> Result<Vec<u8>, ConnectError> {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(BEGIN.len()).any(|it| it == BEGIN) {
+        Ok(pem)
+    } else {
+        let message = format!("{field} holds no certificate in PEM.");
+        Err(ConnectError::new(message))
     }
 }
 
