@@ -15,9 +15,7 @@ use crate::error::Error;
 use crate::function::{self, BoxError, Function};
 use crate::messages::message;
 use crate::stream::Stream;
-use crate::v1::{
-    ArgumentsCheck, Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall, part::Kind,
-};
+use crate::v1::{Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall, part::Kind};
 
 /// Turns of a run unless it is told otherwise.
 const MAX_TURNS: usize = 10;
@@ -126,7 +124,7 @@ impl Run {
 
     /// Keeps a turn's answer, and returns what comes after it.
     fn after(&mut self, answer: Answer) -> Result<State, RunError> {
-        self.request.messages.push(replayed(answer.message.clone()));
+        self.request.messages.push(answer.message.clone());
         let reason = answer.finish_reason();
         let calls: Vec<ToolCall> = answer.tool_calls().into_iter().cloned().collect();
         self.answers.push(answer);
@@ -191,20 +189,6 @@ impl Run {
             };
         }
     }
-}
-
-/// Returns the model's message as the gateway takes it back: arguments that are no JSON are
-/// refused in a conversation, and `{}` stands in their place, with a result that says what
-/// was wrong.
-fn replayed(mut message: Message) -> Message {
-    for part in &mut message.parts {
-        if let Some(Kind::ToolCall(call)) = &mut part.kind
-            && call.check() == ArgumentsCheck::MalformedJson
-        {
-            "{}".clone_into(&mut call.arguments_json);
-        }
-    }
-    message
 }
 
 impl futures_core::Stream for Run {
