@@ -62,6 +62,15 @@ async fn streams_that_are_not_read_hold_up_no_others() {
 }
 
 #[tokio::test]
+async fn a_deadline_beyond_what_grpc_can_say_is_none() {
+    let gateway = Gateway::start([said("Hi")]).await;
+    let ages = Duration::from_secs(1 << 40);
+    let client = gateway.client().with_timeout(ages);
+    let answer = client.collect(prompt("m", "Hello")).await.unwrap();
+    assert_eq!(answer.text(), "Hi");
+}
+
+#[tokio::test]
 async fn nothing_comes_after_an_end() {
     let gateway = Gateway::start([good([text("Riv")])]).await;
     let mut pieces = gateway.client().generate(prompt("m", "Hello")).text();
