@@ -89,7 +89,6 @@ impl Answer {
 /// A turn as far as its events have come.
 #[derive(Default)]
 pub(crate) struct Assembly {
-    generation_id: String,
     parts: BTreeMap<u32, OpenPart>,
     completed: Option<Completed>,
 }
@@ -116,9 +115,6 @@ impl Assembly {
     /// Keeps what an event tells.
     pub(crate) fn add(&mut self, event: &Event) {
         match event.kind.as_ref() {
-            Some(event::Kind::Started(started)) => {
-                self.generation_id.clone_from(&started.generation_id);
-            }
             Some(event::Kind::PartStarted(started)) => {
                 self.part(started.part).kind = opened(started.kind.as_ref());
             }
@@ -139,12 +135,12 @@ impl Assembly {
                 }
             }
             Some(event::Kind::Completed(completed)) => self.completed = Some(completed.clone()),
-            Some(event::Kind::LogprobsDelta(_)) | None => {}
+            Some(event::Kind::Started(_) | event::Kind::LogprobsDelta(_)) | None => {}
         }
     }
 
     /// Returns the answer; `None` when the turn did not come to its end.
-    pub(crate) fn answer(self) -> Option<Answer> {
+    pub(crate) fn answer(self, generation_id: String) -> Option<Answer> {
         let completed = self.completed?;
         let parts = self.parts;
         Some(Answer {
@@ -157,7 +153,7 @@ impl Assembly {
             cost: completed.cost,
             timing: completed.timing,
             upstream: completed.upstream,
-            generation_id: self.generation_id,
+            generation_id,
         })
     }
 

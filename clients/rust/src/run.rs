@@ -9,13 +9,13 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::Stream as _;
 use futures_util::future::try_join_all;
 
-use crate::answer::{Answer, Assembly};
+use crate::answer::Answer;
 use crate::client::Client;
 use crate::error::Error;
 use crate::function::{self, BoxError, Function};
 use crate::messages::message;
 use crate::stream::Stream;
-use crate::v1::{Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall, part::Kind};
+use crate::v1::{Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall};
 
 /// Turns of a run unless it is told otherwise.
 const MAX_TURNS: usize = 10;
@@ -60,14 +60,9 @@ pub struct Run {
 enum State {
     /// Before a turn.
     Next,
-    Turn(Box<Turn>),
+    Turn(Box<Stream>),
     Functions(BoxFuture<'static, Result<Vec<Part>, BoxError>>),
     Ended,
-}
-
-struct Turn {
-    stream: Stream,
-    assembly: Assembly,
 }
 
 impl Run {
@@ -165,17 +160,15 @@ impl Run {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, RunError>> {
         loop {
             self.state = match &mut self.state {
-                State::Next => State::Turn(Box::new(Turn {
-                    stream: self.client.generate(self.request.clone()),
-                    assembly: Assembly::default(),
-                })),
-                State::Turn(turn) => match ready!(Pin::new(&mut turn.stream).poll_next(cx)) {
+                State::Next => {
+                    let turn = self.client.generate(self.request.clone());
+                    State::Turn(Box::new(turn))
+                }
+                State::Turn(turn) => match ready!(Pin::new(turn.as_mut()).poll_next(cx)) {
                     Some(event) => {
-                        let event = event.map_err(RunError::Call)?;
-                        turn.assembly.add(&event);
-                        return Poll::Ready(Ok(Some(event)));
+                        return Poll::Ready(event.map(Some).map_err(RunError::Call));
                     }
-                    None => match std::mem::take(&mut turn.assembly).answer() {
+                    None => match turn.take_answer() {
                         Some(answer) => self.after(answer)?,
                         None => State::Ended,
                     },

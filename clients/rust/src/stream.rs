@@ -30,6 +30,10 @@ pub struct Stream {
     events: vec::IntoIter<Event>,
     generation_id: String,
     is_completed: bool,
+    /// What was read, for who collects; text alone is not kept.
+    assembly: Option<Assembly>,
+    /// How the turn ended, unless well.
+    failure: Option<Error>,
 }
 
 enum State {
@@ -66,6 +70,8 @@ impl Stream {
             events: vec::IntoIter::default(),
             generation_id: String::new(),
             is_completed: false,
+            assembly: Some(Assembly::default()),
+            failure: None,
         }
     }
 
@@ -75,17 +81,27 @@ impl Stream {
     }
 
     /// Returns only the text as it comes, a refusal's words as well.
-    pub fn text(self) -> TextStream {
+    pub fn text(mut self) -> TextStream {
+        self.assembly = None;
         TextStream(self)
     }
 
-    /// Reads to the end and returns the whole answer.
+    /// Reads to the end and returns the whole answer, with what was read before. A failure
+    /// that was read before is told again.
     pub async fn collect(mut self) -> Result<Answer, Error> {
-        let mut assembly = Assembly::default();
         while let Some(event) = self.next().await {
-            assembly.add(&event?);
+            event?;
         }
-        assembly.answer().ok_or_else(Error::truncated)
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => self.take_answer().ok_or_else(Error::truncated),
+        }
+    }
+
+    /// Returns the answer of a turn that came to its end, once.
+    pub(crate) fn take_answer(&mut self) -> Option<Answer> {
+        let generation_id = std::mem::take(&mut self.generation_id);
+        self.assembly.take()?.answer(generation_id)
     }
 
     fn poll_message(
@@ -114,13 +130,16 @@ impl Stream {
         }
     }
 
-    fn keep(&mut self, kind: &event::Kind) {
-        match kind {
-            event::Kind::Started(started) => {
+    fn keep(&mut self, event: &Event) {
+        match &event.kind {
+            Some(event::Kind::Started(started)) => {
                 self.generation_id.clone_from(&started.generation_id);
             }
-            event::Kind::Completed(_) => self.is_completed = true,
+            Some(event::Kind::Completed(_)) => self.is_completed = true,
             _ => {}
+        }
+        if let Some(assembly) = &mut self.assembly {
+            assembly.add(event);
         }
     }
 }
@@ -133,8 +152,8 @@ impl futures_core::Stream for Stream {
         loop {
             for event in this.events.by_ref() {
                 // A kind that this contract does not know arrives as none.
-                if let Some(kind) = &event.kind {
-                    this.keep(kind);
+                if event.kind.is_some() {
+                    this.keep(&event);
                     return Poll::Ready(Some(Ok(event)));
                 }
             }
@@ -151,7 +170,8 @@ impl futures_core::Stream for Stream {
                 Err(error) => Some(error),
             };
             this.state = State::Ended;
-            return Poll::Ready(error.map(|error| Err(error.of_turn(&this.generation_id))));
+            this.failure = error.map(|error| error.of_turn(&this.generation_id));
+            return Poll::Ready(this.failure.clone().map(Err));
         }
     }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
-use tonic::Code;
+use tonic::{Code, Status};
 
-use super::gateway::{Gateway, good, said, stalled, text};
+use super::gateway::{End, Gateway, Reply, completed, good, said, stalled, text};
 use crate::prompt;
+use crate::v1::event::Kind;
+use crate::v1::{FinishReason, Started};
 
 #[tokio::test]
 async fn dropping_a_stream_cancels_the_call() {
@@ -58,6 +60,43 @@ async fn streams_that_are_not_read_hold_up_no_others() {
     assert_eq!(
         timeout(Duration::from_secs(20), reading).await,
         Ok("Hi".into())
+    );
+}
+
+#[tokio::test]
+async fn collecting_keeps_what_was_read_before() {
+    let started = Kind::Started(Started {
+        generation_id: "gen-1".into(),
+        ..Started::default()
+    });
+    let ended = completed(FinishReason::Stop, None);
+    let gateway = Gateway::start([good([started, text("Riv"), text("ers"), ended])]).await;
+    let mut stream = gateway.client().generate(prompt("m", "Hello"));
+    for _ in 0..2 {
+        stream.next().await.unwrap().unwrap();
+    }
+    let answer = stream.collect().await.unwrap();
+    assert_eq!(
+        (answer.text(), answer.generation_id),
+        ("Rivers".into(), "gen-1".into())
+    );
+}
+
+#[tokio::test]
+async fn a_failure_that_was_read_is_told_to_who_collects_afterwards() {
+    let reply = Reply {
+        events: vec![text("Riv"), completed(FinishReason::Stop, None)],
+        end: End::Bad(Status::aborted("Broken.")),
+    };
+    let gateway = Gateway::start([reply]).await;
+    let mut stream = gateway.client().generate(prompt("m", "Hello"));
+    while let Some(event) = stream.next().await {
+        assert!(event.is_ok() || event.is_err_and(|it| it.status() == Code::Aborted));
+    }
+    let error = stream.collect().await.unwrap_err();
+    assert_eq!(
+        (error.status(), error.message()),
+        (Code::Aborted, "Broken.")
     );
 }
 
