@@ -10,6 +10,7 @@ use crate::v1::{
 
 /// A turn that came to its end.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Answer {
     /// What the model said, ready to be appended to the conversation. Where the gateway
     /// left it out for its size it is put together from the deltas, and lacks the

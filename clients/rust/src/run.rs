@@ -34,6 +34,7 @@ pub enum RunError {
 
 /// All turns of a run were made, and the last one still wants more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TurnLimitError {
     /// How many turns were allowed.
     pub max_turns: usize,
@@ -42,7 +43,8 @@ pub struct TurnLimitError {
 /// The events of all turns of a run of tools.
 ///
 /// It is a [`futures_core::Stream`] as well. To drop it cancels the turn or the functions
-/// that run; those of one turn run at the same time. It ends when the model has no more
+/// that run; those of one turn run at the same time, in the task that reads the run, which
+/// a panic in one of them reaches. When one breaks, the others of its turn are dropped. It ends when the model has no more
 /// calls, when it calls a tool of the request for which there is no function (these calls
 /// are the caller's, and nothing of that turn is run), or with a [`RunError`].
 #[must_use = "a run begins when it is read"]
@@ -112,7 +114,8 @@ impl Run {
         &self.answers
     }
 
-    /// Returns the next event; `None` after the last one.
+    /// Returns the next event; `None` after the last one. To drop what this returns before it
+    /// is ready loses no event, and lets the functions that run wait.
     pub async fn next(&mut self) -> Option<Result<Event, RunError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -75,7 +75,8 @@ impl Stream {
         }
     }
 
-    /// Returns the next event; `None` after the last one.
+    /// Returns the next event; `None` after the last one. To drop what this returns before it
+    /// is ready loses no event.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -190,7 +191,8 @@ impl fmt::Debug for Stream {
 pub struct TextStream(Stream);
 
 impl TextStream {
-    /// Returns the next piece of text; `None` after the last one.
+    /// Returns the next piece of text; `None` after the last one. To drop what this returns
+    /// before it is ready loses no text.
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
