@@ -51,6 +51,8 @@ impl Caller {
     {
         let call = self.tries(message, deadline, again, send);
         match deadline {
+            // Timers are a millisecond coarse, in which a call can be sent and paid for.
+            Some(deadline) if deadline <= Instant::now() => Err(deadline_exceeded()),
             Some(deadline) => timeout_at(deadline, call)
                 .await
                 .unwrap_or_else(|_| Err(deadline_exceeded())),

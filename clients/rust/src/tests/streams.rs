@@ -101,6 +101,19 @@ async fn a_failure_that_was_read_is_told_to_who_collects_afterwards() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let gateway = Gateway::start((0..10).map(|_| said("Hi"))).await;
+    let client = gateway.client();
+    client.collect(prompt("m", "connects")).await.unwrap();
+    let late = client.with_timeout(Duration::ZERO);
+    for _ in 0..9 {
+        let error = late.collect(prompt("m", "Hello")).await.unwrap_err();
+        assert_eq!(error.status(), Code::DeadlineExceeded);
+    }
+    assert_eq!(gateway.calls(), 1);
+}
+
+#[tokio::test]
 async fn a_deadline_beyond_what_grpc_can_say_is_none() {
     let gateway = Gateway::start([said("Hi")]).await;
     let ages = Duration::from_secs(1 << 40);
