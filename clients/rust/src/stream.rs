@@ -22,6 +22,9 @@ use crate::v1::{Event, GenerateRequest, GenerateResponse, event};
 /// call begins when it is first read, and goes on as fast as it is read; to drop the
 /// stream cancels the call. It ends after `Completed`; every other end is an [`Error`],
 /// after which nothing comes any more.
+///
+/// What was read is kept for [`Stream::collect`], as long as the stream is; as text alone
+/// ([`Stream::text`]) nothing is.
 #[must_use = "a turn begins when its stream is read"]
 pub struct Stream {
     state: State,
