@@ -18,6 +18,7 @@ async fn main() -> Result<(), BoxError> {
         print!("{}", piece?);
         std::io::stdout().flush()?;
     }
+    println!();
     Ok(())
 }
 
@@ -64,7 +65,10 @@ async fn tools(client: Client) -> Result<(), BoxError> {
             Ok("21 °C, sunny".to_owned())
         },
     );
-    let request = prompt("openai/gpt-4.1-mini", "What is the weather in Paris?");
+    let request = prompt(
+        "local/smollm2-135m-instruct",
+        "What is the weather in Paris?",
+    );
     let mut run = client.run_tools(request, [weather]);
     while let Some(event) = run.next().await {
         if let Some(Kind::TextDelta(delta)) = event?.kind {
@@ -128,7 +132,7 @@ async fn other_calls(client: Client) -> Result<(), BoxError> {
     use sluice_client::v1::{GetRateLimitsRequest, ModelFilter};
 
     let mut models = client.models(ModelFilter {
-        query: "mini".into(),
+        query: "smollm2".into(),
         ..ModelFilter::default()
     });
     while let Some(model) = models.next().await {

@@ -10,6 +10,7 @@ use crate::v1::{
 
 /// A turn that came to its end.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Answer {
     /// What the model said, ready to be appended to the conversation. Where the gateway
     /// left it out for its size it is put together from the deltas, and lacks the
@@ -89,7 +90,6 @@ impl Answer {
 /// A turn as far as its events have come.
 #[derive(Default)]
 pub(crate) struct Assembly {
-    generation_id: String,
     parts: BTreeMap<u32, OpenPart>,
     completed: Option<Completed>,
 }
@@ -116,9 +116,6 @@ impl Assembly {
     /// Keeps what an event tells.
     pub(crate) fn add(&mut self, event: &Event) {
         match event.kind.as_ref() {
-            Some(event::Kind::Started(started)) => {
-                self.generation_id.clone_from(&started.generation_id);
-            }
             Some(event::Kind::PartStarted(started)) => {
                 self.part(started.part).kind = opened(started.kind.as_ref());
             }
@@ -139,12 +136,12 @@ impl Assembly {
                 }
             }
             Some(event::Kind::Completed(completed)) => self.completed = Some(completed.clone()),
-            Some(event::Kind::LogprobsDelta(_)) | None => {}
+            Some(event::Kind::Started(_) | event::Kind::LogprobsDelta(_)) | None => {}
         }
     }
 
     /// Returns the answer; `None` when the turn did not come to its end.
-    pub(crate) fn answer(self) -> Option<Answer> {
+    pub(crate) fn answer(self, generation_id: String) -> Option<Answer> {
         let completed = self.completed?;
         let parts = self.parts;
         Some(Answer {
@@ -157,7 +154,7 @@ impl Assembly {
             cost: completed.cost,
             timing: completed.timing,
             upstream: completed.upstream,
-            generation_id: self.generation_id,
+            generation_id,
         })
     }
 

@@ -16,6 +16,9 @@ use crate::retry::{MAX_RETRIED_REQUEST_BYTES, Throttle, Tries};
 /// Metadata in which gRPC's libraries say how often they tried a call already (gRFC A6).
 const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
+/// Longest time that gRPC can say: eight digits, of hours.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(99_999_999 * 60 * 60);
+
 /// What all calls of a client have in common.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -48,6 +51,8 @@ impl Caller {
     {
         let call = self.tries(message, deadline, again, send);
         match deadline {
+            // Timers are a millisecond coarse, in which a call can be sent and paid for.
+            Some(deadline) if deadline <= Instant::now() => Err(deadline_exceeded()),
             Some(deadline) => timeout_at(deadline, call)
                 .await
                 .unwrap_or_else(|_| Err(deadline_exceeded())),
@@ -127,9 +132,10 @@ impl Caller {
 }
 
 /// Returns the moment at which a call that begins now must be over; `None` for lengths
-/// of time beyond any clock.
+/// of time beyond what gRPC can say.
 pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    Instant::now().checked_add(timeout?)
+    let timeout = timeout.filter(|it| *it <= LONGEST_TIMEOUT)?;
+    Instant::now().checked_add(timeout)
 }
 
 pub(crate) fn deadline_exceeded() -> Error {

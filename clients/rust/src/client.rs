@@ -33,7 +33,8 @@ use crate::v1::{
 const MAX_ANSWER_BYTES: usize = 33 * 1024 * 1024;
 
 /// A gateway, with connections to all its replicas. Clones share them; they are closed
-/// when the last clone and the last stream are gone.
+/// when the last clone and the last stream are gone. They live in the Tokio runtime of the call
+/// that made them, and so does the client: after that runtime it is of no use in another.
 #[derive(Clone)]
 pub struct Client {
     caller: Arc<Caller>,

@@ -17,6 +17,7 @@ pub struct Error(Box<Details>);
 
 /// A field of a request that breaks the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
     /// Path of the field, such as `messages[0].parts`.
     pub field: String,
@@ -26,6 +27,7 @@ pub struct Violation {
 
 /// A limit that is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QuotaViolation {
     /// Whose limit.
     pub subject: String,

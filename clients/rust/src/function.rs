@@ -30,7 +30,8 @@ impl Function {
     /// Returns a function: its name (`[A-Za-z0-9_-]{1,64}`, unique in the request), what it
     /// does and when to use it, the JSON Schema of its arguments as JSON text (empty: it
     /// takes none), and what to call. That gets the call, with arguments that the gateway
-    /// checked, and returns text.
+    /// checked, and returns text. It must not block the thread, which its run shares with the
+    /// other calls of the turn.
     pub fn new<F, Called>(
         name: impl Into<String>,
         description: impl Into<String>,

@@ -39,14 +39,18 @@ impl Models {
         self
     }
 
-    /// Returns the next model; `None` after the last one, and after an error.
+    /// Returns the next model; `None` after the last one, and after an error. To drop what
+    /// this returns before it is ready loses no model.
     pub async fn next(&mut self) -> Option<Result<Model, Error>> {
         loop {
             if let Some(model) = self.page.pop_front() {
                 return Some(Ok(model));
             }
+            // Kept while the page is fetched: a caller may leave, and come back.
+            let request = self.next.clone()?;
+            let fetched = self.client.list_models(request).await;
             let request = self.next.take()?;
-            let page = match self.client.list_models(request.clone()).await {
+            let page = match fetched {
                 Ok(page) => page,
                 Err(error) => return Some(Err(error)),
             };

@@ -21,6 +21,12 @@ const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 /// How long the answer to such a ping may take before the connection counts as lost.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How much a connection takes before its streams are read: as much as HTTP/2 can say.
+/// What waits in a stream is bounded by the stream's own window; hyper's 5 MB for all
+/// streams of a connection are used up by three whose readers pause, and nothing else would
+/// arrive on it.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
 const USER_AGENT: &str = concat!("sluice-rust/", env!("CARGO_PKG_VERSION"));
 
 type Adjust = Box<dyn FnOnce(Endpoint) -> Endpoint + Send>;
@@ -96,7 +102,8 @@ impl Options {
             .map_err(|error| ConnectError::caused(&error))?
             .http2_keep_alive_interval(KEEPALIVE_TIME)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .keep_alive_while_idle(false);
+            .keep_alive_while_idle(false)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         if let Some(tls) = self.tls {
             endpoint = endpoint
                 .tls_config(tls.config()?)
@@ -113,14 +120,29 @@ impl Tls {
     fn config(self) -> Result<ClientTlsConfig, ConnectError> {
         let config = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
         let config = match self.ca {
-            Some(ca) => config.ca_certificate(Certificate::from_pem(ca)),
+            Some(ca) => config.ca_certificate(Certificate::from_pem(has_certificate("ca", ca)?)),
             None => config.with_native_roots(),
         };
         match (self.cert, self.key) {
             (None, None) => Ok(config),
-            (Some(cert), Some(key)) => Ok(config.identity(Identity::from_pem(cert, key))),
+            (Some(cert), Some(key)) => {
+                let cert = has_certificate("cert", cert)?;
+                Ok(config.identity(Identity::from_pem(cert, key)))
+            }
             _ => Err(ConnectError::new("cert and key go together.")),
         }
+    }
+}
+
+/// Refuses what holds no certificate. tonic takes it for no authorities, and then trusts
+/// nobody, which looks as if the server were at fault.
+fn has_certificate(field: &str, pem: Vec<u8>) -> Result<Vec<u8>, ConnectError> {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    if pem.windows(BEGIN.len()).any(|it| it == BEGIN) {
+        Ok(pem)
+    } else {
+        let message = format!("{field} holds no certificate in PEM.");
+        Err(ConnectError::new(message))
     }
 }
 

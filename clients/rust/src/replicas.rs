@@ -31,13 +31,19 @@ const RESOLVE_SOON: Duration = Duration::from_secs(1);
 
 /// For this long a replica that could not be reached is asked last: where nobody answers
 /// at all, each call would wait for it anew.
-const REST: Duration = Duration::from_secs(10);
+pub(crate) const REST: Duration = Duration::from_secs(10);
+
+/// For this long after an attempt to connect failed, whoever wants the connection fails as it
+/// did. Calls that wait for a connection are tonic's to keep, which would let each of them
+/// wait for an attempt of its own, one after the other: the tenth for ten times the time
+/// that connecting may take. Shorter than the shortest wait between tries.
+const SAME_ATTEMPT: Duration = Duration::from_millis(100);
 
 /// A replica and its connection, which is made at the first call.
 #[derive(Clone, Debug)]
 pub(crate) struct Replica {
     pub(crate) channel: Channel,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     unreachable: Option<Instant>,
 }
 
@@ -129,12 +135,10 @@ impl Replicas {
     /// The endpoint keeps the name, for TLS and `:authority`; the connection goes to one
     /// of its addresses.
     fn replica(&self, address: SocketAddr) -> Replica {
-        let connect = service_fn(move |_| async move {
-            let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            stream.set_nodelay(true)?;
-            Ok::<_, io::Error>(TokioIo::new(stream))
+        let attempts = Arc::new(Attempts::default());
+        let connect = service_fn(move |_| {
+            let attempts = Arc::clone(&attempts);
+            async move { attempts.connect(address).await.map(TokioIo::new) }
         });
         Replica {
             channel: self.endpoint.connect_with_connector_lazy(connect),
@@ -145,6 +149,45 @@ impl Replicas {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it is held")
+    }
+}
+
+/// Attempts to connect to one address, of which there is one at a time.
+#[derive(Debug, Default)]
+struct Attempts(Mutex<Option<Failure>>);
+
+/// How and when the last attempt failed.
+#[derive(Clone, Debug)]
+struct Failure {
+    when: Instant,
+    kind: io::ErrorKind,
+    message: String,
+}
+
+impl Attempts {
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        if let Some(failure) = self.just_failed() {
+            return Err(io::Error::new(failure.kind, failure.message));
+        }
+        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        *self.last() = connected.as_ref().err().map(|error| Failure {
+            when: Instant::now(),
+            kind: error.kind(),
+            message: error.to_string(),
+        });
+        connected
+    }
+
+    fn just_failed(&self) -> Option<Failure> {
+        let last = self.last();
+        last.clone().filter(|it| it.when.elapsed() < SAME_ATTEMPT)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.0.lock().expect("nothing panics while it is held")
     }
 }
 
@@ -168,6 +211,14 @@ impl State {
         self.turn = first + 1;
         replicas.rotate_left(first);
         replicas.sort_by_key(|replica| replica.unreachable.is_some_and(|when| now < when + REST));
+        if replicas[0].unreachable.is_some() {
+            // Back after its rest: other calls go on without it until this one knows.
+            let mut known = self.replicas.iter_mut();
+            let first = known.find(|known| known.address == replicas[0].address);
+            if let Some(first) = first {
+                first.unreachable = Some(now);
+            }
+        }
         replicas
     }
 }

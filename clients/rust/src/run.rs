@@ -9,15 +9,13 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::Stream as _;
 use futures_util::future::try_join_all;
 
-use crate::answer::{Answer, Assembly};
+use crate::answer::Answer;
 use crate::client::Client;
 use crate::error::Error;
 use crate::function::{self, BoxError, Function};
 use crate::messages::message;
 use crate::stream::Stream;
-use crate::v1::{
-    ArgumentsCheck, Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall, part::Kind,
-};
+use crate::v1::{Event, FinishReason, GenerateRequest, Message, Part, Role, ToolCall};
 
 /// Turns of a run unless it is told otherwise.
 const MAX_TURNS: usize = 10;
@@ -36,6 +34,7 @@ pub enum RunError {
 
 /// All turns of a run were made, and the last one still wants more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TurnLimitError {
     /// How many turns were allowed.
     pub max_turns: usize,
@@ -44,7 +43,8 @@ pub struct TurnLimitError {
 /// The events of all turns of a run of tools.
 ///
 /// It is a [`futures_core::Stream`] as well. To drop it cancels the turn or the functions
-/// that run; those of one turn run at the same time. It ends when the model has no more
+/// that run; those of one turn run at the same time, in the task that reads the run, which
+/// a panic in one of them reaches. When one breaks, the others of its turn are dropped. It ends when the model has no more
 /// calls, when it calls a tool of the request for which there is no function (these calls
 /// are the caller's, and nothing of that turn is run), or with a [`RunError`].
 #[must_use = "a run begins when it is read"]
@@ -62,14 +62,9 @@ pub struct Run {
 enum State {
     /// Before a turn.
     Next,
-    Turn(Box<Turn>),
+    Turn(Box<Stream>),
     Functions(BoxFuture<'static, Result<Vec<Part>, BoxError>>),
     Ended,
-}
-
-struct Turn {
-    stream: Stream,
-    assembly: Assembly,
 }
 
 impl Run {
@@ -119,14 +114,15 @@ impl Run {
         &self.answers
     }
 
-    /// Returns the next event; `None` after the last one.
+    /// Returns the next event; `None` after the last one. To drop what this returns before it
+    /// is ready loses no event, and lets the functions that run wait.
     pub async fn next(&mut self) -> Option<Result<Event, RunError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// Keeps a turn's answer, and returns what comes after it.
     fn after(&mut self, answer: Answer) -> Result<State, RunError> {
-        self.request.messages.push(replayed(answer.message.clone()));
+        self.request.messages.push(answer.message.clone());
         let reason = answer.finish_reason();
         let calls: Vec<ToolCall> = answer.tool_calls().into_iter().cloned().collect();
         self.answers.push(answer);
@@ -167,17 +163,15 @@ impl Run {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, RunError>> {
         loop {
             self.state = match &mut self.state {
-                State::Next => State::Turn(Box::new(Turn {
-                    stream: self.client.generate(self.request.clone()),
-                    assembly: Assembly::default(),
-                })),
-                State::Turn(turn) => match ready!(Pin::new(&mut turn.stream).poll_next(cx)) {
+                State::Next => {
+                    let turn = self.client.generate(self.request.clone());
+                    State::Turn(Box::new(turn))
+                }
+                State::Turn(turn) => match ready!(Pin::new(turn.as_mut()).poll_next(cx)) {
                     Some(event) => {
-                        let event = event.map_err(RunError::Call)?;
-                        turn.assembly.add(&event);
-                        return Poll::Ready(Ok(Some(event)));
+                        return Poll::Ready(event.map(Some).map_err(RunError::Call));
                     }
-                    None => match std::mem::take(&mut turn.assembly).answer() {
+                    None => match turn.take_answer() {
                         Some(answer) => self.after(answer)?,
                         None => State::Ended,
                     },
@@ -191,20 +185,6 @@ impl Run {
             };
         }
     }
-}
-
-/// Returns the model's message as the gateway takes it back: arguments that are no JSON are
-/// refused in a conversation, and `{}` stands in their place, with a result that says what
-/// was wrong.
-fn replayed(mut message: Message) -> Message {
-    for part in &mut message.parts {
-        if let Some(Kind::ToolCall(call)) = &mut part.kind
-            && call.check() == ArgumentsCheck::MalformedJson
-        {
-            "{}".clone_into(&mut call.arguments_json);
-        }
-    }
-    message
 }
 
 impl futures_core::Stream for Run {

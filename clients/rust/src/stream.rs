@@ -22,6 +22,9 @@ use crate::v1::{Event, GenerateRequest, GenerateResponse, event};
 /// call begins when it is first read, and goes on as fast as it is read; to drop the
 /// stream cancels the call. It ends after `Completed`; every other end is an [`Error`],
 /// after which nothing comes any more.
+///
+/// What was read is kept for [`Stream::collect`], as long as the stream is; as text alone
+/// ([`Stream::text`]) nothing is.
 #[must_use = "a turn begins when its stream is read"]
 pub struct Stream {
     state: State,
@@ -30,6 +33,10 @@ pub struct Stream {
     events: vec::IntoIter<Event>,
     generation_id: String,
     is_completed: bool,
+    /// What was read, for who collects; text alone is not kept.
+    assembly: Option<Assembly>,
+    /// How the turn ended, unless well.
+    failure: Option<Error>,
 }
 
 enum State {
@@ -66,26 +73,39 @@ impl Stream {
             events: vec::IntoIter::default(),
             generation_id: String::new(),
             is_completed: false,
+            assembly: Some(Assembly::default()),
+            failure: None,
         }
     }
 
-    /// Returns the next event; `None` after the last one.
+    /// Returns the next event; `None` after the last one. To drop what this returns before it
+    /// is ready loses no event.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// Returns only the text as it comes, a refusal's words as well.
-    pub fn text(self) -> TextStream {
+    pub fn text(mut self) -> TextStream {
+        self.assembly = None;
         TextStream(self)
     }
 
-    /// Reads to the end and returns the whole answer.
+    /// Reads to the end and returns the whole answer, with what was read before. A failure
+    /// that was read before is told again.
     pub async fn collect(mut self) -> Result<Answer, Error> {
-        let mut assembly = Assembly::default();
         while let Some(event) = self.next().await {
-            assembly.add(&event?);
+            event?;
         }
-        assembly.answer().ok_or_else(Error::truncated)
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => self.take_answer().ok_or_else(Error::truncated),
+        }
+    }
+
+    /// Returns the answer of a turn that came to its end, once.
+    pub(crate) fn take_answer(&mut self) -> Option<Answer> {
+        let generation_id = std::mem::take(&mut self.generation_id);
+        self.assembly.take()?.answer(generation_id)
     }
 
     fn poll_message(
@@ -114,13 +134,16 @@ impl Stream {
         }
     }
 
-    fn keep(&mut self, kind: &event::Kind) {
-        match kind {
-            event::Kind::Started(started) => {
+    fn keep(&mut self, event: &Event) {
+        match &event.kind {
+            Some(event::Kind::Started(started)) => {
                 self.generation_id.clone_from(&started.generation_id);
             }
-            event::Kind::Completed(_) => self.is_completed = true,
+            Some(event::Kind::Completed(_)) => self.is_completed = true,
             _ => {}
+        }
+        if let Some(assembly) = &mut self.assembly {
+            assembly.add(event);
         }
     }
 }
@@ -133,8 +156,8 @@ impl futures_core::Stream for Stream {
         loop {
             for event in this.events.by_ref() {
                 // A kind that this contract does not know arrives as none.
-                if let Some(kind) = &event.kind {
-                    this.keep(kind);
+                if event.kind.is_some() {
+                    this.keep(&event);
                     return Poll::Ready(Some(Ok(event)));
                 }
             }
@@ -151,7 +174,8 @@ impl futures_core::Stream for Stream {
                 Err(error) => Some(error),
             };
             this.state = State::Ended;
-            return Poll::Ready(error.map(|error| Err(error.of_turn(&this.generation_id))));
+            this.failure = error.map(|error| error.of_turn(&this.generation_id));
+            return Poll::Ready(this.failure.clone().map(Err));
         }
     }
 }
@@ -170,7 +194,8 @@ impl fmt::Debug for Stream {
 pub struct TextStream(Stream);
 
 impl TextStream {
-    /// Returns the next piece of text; `None` after the last one.
+    /// Returns the next piece of text; `None` after the last one. To drop what this returns
+    /// before it is ready loses no text.
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -1,7 +1,7 @@
 //! Addresses as gRPC's name resolution writes them.
 
 use std::io;
-use std::net::{AddrParseError, SocketAddr};
+use std::net::{AddrParseError, Ipv6Addr, SocketAddr};
 
 use tokio::net::lookup_host;
 
@@ -20,7 +20,7 @@ impl Target {
     pub(crate) fn parse(address: &str) -> Result<Self, ConnectError> {
         let wrong = || {
             ConnectError::new(format!(
-                "{address} is no host:port, dns:///host:port or ipv4: and ipv6: with addresses"
+                "{address:?} is no host:port, dns:///host:port or ipv4: and ipv6: with addresses"
             ))
         };
         if let Some(list) = address
@@ -36,12 +36,15 @@ impl Target {
             None => address,
         };
         let (host, port) = name.rsplit_once(':').ok_or_else(wrong)?;
-        let is_host = if let Some(literal) = host.strip_prefix('[') {
-            literal.ends_with(']')
-        } else {
-            !host.is_empty() && !host.contains([':', '/', '@'])
+        let is_host = match host.strip_prefix('[') {
+            Some(literal) => literal
+                .strip_suffix(']')
+                .is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
+            None => !host.is_empty() && host.bytes().all(may_be_in_name),
         };
-        if !is_host || port.parse::<u16>().is_err() {
+        // A number as Rust reads it may begin with +.
+        let is_port = !port.starts_with('+') && port.parse::<u16>().is_ok();
+        if !is_host || !is_port {
             return Err(wrong());
         }
         Ok(Self::Name(name.to_owned()))
@@ -74,4 +77,9 @@ impl Target {
             Self::Addresses(addresses) => Ok(addresses.clone()),
         }
     }
+}
+
+/// Whether a name of a host may have this character. Some have underscores, against the rules.
+fn may_be_in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }

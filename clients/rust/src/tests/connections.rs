@@ -1,6 +1,15 @@
 //! Addresses, and who is asked behind them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, advance};
+use tonic::Code;
+use tonic::transport::Endpoint;
+
 use super::gateway::{Gateway, said};
+use crate::replicas::{CONNECT_TIMEOUT, REST, Replicas};
 use crate::target::Target;
 use crate::{Client, Options, prompt};
 
@@ -25,8 +34,16 @@ fn addresses_are_those_of_grpc() {
         "::1:2",
         "ipv4:",
         "dns://1.1.1.1/a:1",
+        "unix:/run/sluice",
+        "sluice:+1",
+        "a b:1",
+        "a?b:1",
+        "a,b:1",
+        "[]:1",
+        "[sluice]:1",
     ] {
-        assert!(Target::parse(wrong).is_err(), "{wrong}");
+        let error = Target::parse(wrong).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{wrong:?} is no ")), "{error}");
     }
 }
 
@@ -71,6 +88,71 @@ async fn a_replica_that_is_not_there_costs_no_try() {
                 .metadata(call)
                 .contains_key("grpc-previous-rpc-attempts")
         );
+    }
+}
+
+/// Calls that wait for one connection fail together: the time to connect is not spent by each
+/// of them after the other.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_one_attempt_to_connect() {
+    let hole = Hole::dig();
+    let client = Client::connect(&hole.address, Options::new()).unwrap();
+    let start = Instant::now();
+    let calls = (0..5).map(|_| client.health(""));
+    for result in join_all(calls).await {
+        assert_eq!(result.unwrap_err().status(), Code::Unavailable);
+    }
+    assert!(
+        start.elapsed() < CONNECT_TIMEOUT * 2,
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// While one call finds out whether a replica came back, no other waits for it.
+#[tokio::test(start_paused = true)]
+async fn one_call_alone_tries_a_replica_that_was_not_there() {
+    let target = Target::parse("ipv4:127.0.0.1:1,127.0.0.1:2").unwrap();
+    let replicas = Arc::new(Replicas::new(
+        target,
+        Endpoint::from_static("http://sluice"),
+    ));
+    let missing = replicas.in_turn().await.unwrap().swap_remove(0);
+    replicas.tell(&missing, false);
+    advance(REST).await;
+    let mut tries = Vec::new();
+    for _ in 0..4 {
+        let first = replicas.in_turn().await.unwrap().swap_remove(0);
+        tries.extend((first.address == missing.address).then_some(first));
+    }
+    assert_eq!(tries.len(), 1);
+    replicas.tell(&tries[0], true);
+    let first = &replicas.in_turn().await.unwrap()[0];
+    let second = &replicas.in_turn().await.unwrap()[0];
+    assert_ne!(first.address, second.address);
+}
+
+/// Where nobody answers: a listener whose backlog is full.
+#[cfg(target_os = "linux")]
+struct Hole {
+    address: String,
+    _listener: std::net::TcpListener,
+    _waiting: Vec<std::net::TcpStream>,
+}
+
+#[cfg(target_os = "linux")]
+impl Hole {
+    fn dig() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let soon = Duration::from_millis(100);
+        let connect = || std::net::TcpStream::connect_timeout(&address, soon).ok();
+        Self {
+            address: address.to_string(),
+            _waiting: std::iter::from_fn(connect).collect(),
+            _listener: listener,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod connections;
 mod errors;
 mod gateway;
 mod metadata;
+mod models;
 mod readme;
 mod retries;
 mod runs;

@@ -8,7 +8,7 @@ use tonic::Status;
 use super::gateway::{Gateway, Reply, completed, good, refused, said};
 use crate::messages::{message, part};
 use crate::v1::part::Kind;
-use crate::v1::{FinishReason, Role, ToolCall};
+use crate::v1::{ArgumentsCheck, FinishReason, Role, ToolCall};
 use crate::{Client, Function, Options, RunError, prompt};
 
 /// A turn that calls these functions.
@@ -52,6 +52,27 @@ async fn functions_of_a_turn_run_at_the_same_time_and_answer_in_order() {
     });
     assert_eq!(ids.collect::<Vec<_>>(), ["c0", "c1"]);
     assert_eq!((run.messages().len(), run.answers().len()), (4, 2));
+}
+
+#[tokio::test]
+async fn calls_that_are_no_json_are_sent_back_as_they_came() {
+    let wrong = part(Kind::ToolCall(ToolCall {
+        id: "c0".into(),
+        name: "a".into(),
+        arguments_json: r#"{"city":"#.into(),
+        check: ArgumentsCheck::MalformedJson.into(),
+        ..ToolCall::default()
+    }));
+    let said_first = message(Role::Assistant, vec![wrong]);
+    let ended = completed(FinishReason::ToolCalls, Some(said_first.clone()));
+    let gateway = Gateway::start([good([ended]), said("Done.")]).await;
+    let function = Function::new("a", "", "", async |_| Ok(String::new()));
+    let mut run = gateway.client().run_tools(prompt("m", "Hello"), [function]);
+    while let Some(event) = run.next().await {
+        event.unwrap();
+    }
+    assert_eq!(gateway.request(1).messages[1], said_first);
+    assert_eq!(run.messages()[1], said_first);
 }
 
 #[tokio::test]

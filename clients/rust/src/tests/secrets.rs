@@ -39,3 +39,41 @@ fn a_key_is_not_shown() {
     let error = Client::connect("localhost:1", Options::new().tls(tls)).unwrap_err();
     assert_eq!(error.to_string(), "cert and key go together.");
 }
+
+#[test]
+fn what_is_no_pem_is_refused_at_once_and_not_shown() {
+    let other: Option<Vec<u8>> = Some(SECRET.into());
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n");
+    let key: Option<Vec<u8>> = Some(key.into());
+    let cert = other.clone();
+    for (tls, field) in [
+        (
+            Tls {
+                ca: other.clone(),
+                ..Tls::default()
+            },
+            "ca",
+        ),
+        (
+            Tls {
+                ca: key.clone(),
+                ..Tls::default()
+            },
+            "ca",
+        ),
+        (
+            Tls {
+                ca: None,
+                cert,
+                key,
+            },
+            "cert",
+        ),
+    ] {
+        let error = Client::connect("localhost:1", Options::new().tls(tls)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{field} holds no certificate in PEM.")
+        );
+    }
+}
