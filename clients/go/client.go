@@ -5,7 +5,9 @@ import (
 	"iter"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"go.sluice.dev/sluice/sluicev1"
@@ -26,8 +28,14 @@ type Client struct {
 // String names the address, and no secret.
 func (c *Client) String() string { return "sluice.Client(" + c.address + ")" }
 
-// Close ends the connection and every call on it.
-func (c *Client) Close() error { return c.conn.Close() }
+// Close ends the connection. Calls that run, and those begun later, end with
+// [context.Canceled]. It may be called again, which does nothing.
+func (c *Client) Close() error {
+	if err := c.conn.Close(); status.Code(err) != codes.Canceled {
+		return err
+	}
+	return nil
+}
 
 // Generate starts a turn. It returns when a connection has taken the request, or none
 // could be had, which the stream then tells to its reader.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
@@ -65,6 +66,34 @@ func TestOtherCallsFailAlike(t *testing.T) {
 	for name, err := range map[string]error{"rates": rates, "metrics": metrics} {
 		var failed *sluice.Error
 		if !errors.As(err, &failed) || failed.Status != codes.Unimplemented {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestCloseEndsWhatRunsAndWhatIsBegunLater(t *testing.T) {
+	g := &gateway{turns: []turn{func(stream grpc.ServerStreamingServer[sluicev1.GenerateResponse]) error {
+		if err := say(started())(stream); err != nil {
+			return err
+		}
+		<-stream.Context().Done()
+		return nil
+	}}}
+	client := g.connect(t)
+
+	var running error
+	for _, err := range client.Generate(t.Context(), sluice.Prompt("up/m", "Hi")).Events() {
+		if running = err; err == nil {
+			if err := client.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, later := client.Collect(t.Context(), sluice.Prompt("up/m", "Hi"))
+	_, health := client.Health(t.Context(), "")
+	for name, err := range map[string]error{"running": running, "later": later, "health": health} {
+		var failed *sluice.Error
+		if !errors.As(err, &failed) || failed.Status != codes.Canceled {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // without it the library does not watch a replica's health
@@ -40,6 +41,15 @@ const (
 	// without retries.
 	maxRetriedRequestBytes = 32 << 20
 )
+
+// connectParams lets a gateway that comes back be found soon: the library's own
+// bound of the waits between attempts to connect is two minutes.
+func connectParams() grpc.ConnectParams {
+	waits := backoff.DefaultConfig
+	waits.BaseDelay = 250 * time.Millisecond
+	waits.MaxDelay = 5 * time.Second
+	return grpc.ConnectParams{Backoff: waits, MinConnectTimeout: 20 * time.Second}
+}
 
 // Option is a setting of [Connect].
 type Option func(*settings) error
@@ -101,6 +111,7 @@ func Connect(address string, options ...Option) (*Client, error) {
 		dial: []grpc.DialOption{
 			grpc.WithUserAgent("sluice-go/" + Version),
 			grpc.WithDefaultServiceConfig(serviceConfig),
+			grpc.WithConnectParams(connectParams()),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{
 				Time:    keepaliveTime,
 				Timeout: keepaliveTimeout,

@@ -105,7 +105,8 @@ func newError(err error) *Error {
 		case *errdetails.RequestInfo:
 			requestID = detail.GetRequestId()
 		case *errdetails.RetryInfo:
-			if told := detail.GetRetryDelay(); told.CheckValid() == nil {
+			// Nobody can wait for less than nothing.
+			if told := detail.GetRetryDelay(); told.CheckValid() == nil && told.AsDuration() >= 0 {
 				delay := told.AsDuration()
 				e.RetryDelay = &delay
 			}

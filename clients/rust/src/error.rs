@@ -5,8 +5,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use prost::Message as _;
 use tonic::{Code, Status, TimeoutExpired};
-use tonic_types::StatusExt as _;
+use tonic_types::{RetryInfo, StatusExt as _, pb};
 
 /// Domain of the reasons that a gateway gives.
 const DOMAIN: &str = "sluice.v1";
@@ -126,15 +127,15 @@ impl From<Status> for Error {
             .get_details_error_info()
             .filter(|info| info.domain == DOMAIN)
             .unwrap_or_else(|| tonic_types::ErrorInfo::new("", DOMAIN, []));
+        // The ids of others are not those of turns.
+        let told_by_gateway = !info.reason.is_empty();
         let request = status.get_details_bad_request();
         let quota = status.get_details_quota_failure();
         Self(Box::new(Details {
             status: code(&status),
             reason: info.reason,
             message: with_causes(status.message(), status.source()),
-            retry_delay: status
-                .get_details_retry_info()
-                .and_then(|it| it.retry_delay),
+            retry_delay: retry_delay(&status),
             violations: request
                 .into_iter()
                 .flat_map(|it| it.field_violations)
@@ -154,10 +155,22 @@ impl From<Status> for Error {
             metadata: info.metadata.into_iter().collect(),
             generation_id: status
                 .get_details_request_info()
+                .filter(|_| told_by_gateway)
                 .map(|it| it.request_id)
                 .unwrap_or_default(),
         }))
     }
+}
+
+/// Returns the wait that a status tells. One below nothing, of which tonic's own reading
+/// makes 0, is none.
+fn retry_delay(status: &Status) -> Option<Duration> {
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let told = details
+        .iter()
+        .filter(|it| it.type_url == RetryInfo::TYPE_URL)
+        .find_map(|it| pb::RetryInfo::decode(it.value.as_slice()).ok()?.retry_delay)?;
+    told.try_into().ok()
 }
 
 impl fmt::Display for Error {

@@ -61,7 +61,7 @@ impl Options {
         Self::default()
     }
 
-    /// Sends a token as `authorization: Bearer …` with every call.
+    /// Sends a token as `authorization: Bearer …` with every call; an empty one is none.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -85,7 +85,8 @@ impl Options {
     /// Returns what goes with every call.
     pub(crate) fn metadata(&self) -> Result<MetadataMap, ConnectError> {
         let mut metadata = MetadataMap::new();
-        if let Some(token) = &self.token {
+        // An empty one is what a variable of the environment that is not set becomes.
+        if let Some(token) = self.token.as_ref().filter(|it| !it.is_empty()) {
             let value = hidden(&format!("Bearer {token}")).ok_or_else(|| {
                 ConnectError::new("The token has characters that cannot be sent.")
             })?;

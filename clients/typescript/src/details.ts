@@ -82,7 +82,8 @@ function parse(trailer: Uint8Array): Partial<ErrorDetails> {
       .flatMap(({ violations }) => violations)
       .map(({ subject, description }) => ({ subject, description })),
     metadata: info?.metadata ?? {},
-    generationId: unpack(details, RequestInfoSchema)[0]?.requestId ?? "",
+    // The ids of others are not those of turns.
+    generationId: (info && unpack(details, RequestInfoSchema)[0]?.requestId) ?? "",
   };
 }
 

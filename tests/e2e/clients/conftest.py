@@ -68,7 +68,7 @@ def drivers() -> Iterator[Drivers]:
         order["connect"]["token"]
         for scenario in scenarios()
         for order in (*scenario.before, *scenario.orders)
-        if "token" in order.get("connect", {})
+        if order.get("connect", {}).get("token")
     }
     assert tokens
     assert not [token for token in tokens if any(token in text for text in drivers.written)]

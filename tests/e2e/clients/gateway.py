@@ -5,12 +5,14 @@ An entry of `gateway` in the data file says what becomes of one RPC:
 - `messages`: a list of GenerateResponses, each a list of events in protobuf's JSON; the event
   `{unknown: N}` is one of a kind with that field number, from a contract still to come;
 - `many: N`: instead, a good stream of N pieces of text, a hundred in a message;
-- then `status` with `message`, and of google.rpc's details `reason`, `metadata`,
-  `retry_delay` (seconds), `violations`, `quota_violations`, `request_id`, and `pushback` (ms) for
-  libraries; `bare: true` leaves all details out. Without `status` it ends with OK.
+- then `status` with `message`, and of google.rpc's details `reason` with `domain` (absent: the
+  gateway's) and `metadata`, `retry_delay` (seconds; null: a RetryInfo that tells none),
+  `violations`, `quota_violations`, `request_id`, and `pushback` (ms) for libraries;
+  `broken: true` puts details before them that nobody can read; `bare: true` leaves all
+  details out. Without `status` it ends with OK.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,13 +36,13 @@ class ScriptedGateway:
 
     script: Sequence[Entry]
     listen: str = ""
-    rpcs: list[dict[str, str | bytes]] = field(default_factory=list)
-    """The metadata of each Generate that came."""
+    rpcs: list[dict[str, Any]] = field(default_factory=list)
+    """The metadata of each Generate that came; the values of a name that came twice are a list."""
 
     async def generate(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         """Do what the script says for this RPC; RPCs beyond its end are told so."""
         number = len(self.rpcs)
-        self.rpcs.append(dict(context.invocation_metadata()))
+        self.rpcs.append(_metadata(context.invocation_metadata()))
         if number >= len(self.script):
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "This RPC is not scripted.")
         entry = self.script[number]
@@ -86,6 +88,13 @@ def _many(count: int) -> Iterator[list[Entry]]:
     yield [{"completed": {"finish_reason": "FINISH_REASON_STOP"}}]
 
 
+def _metadata(pairs: Iterable[tuple[str, str | bytes]]) -> dict[str, Any]:
+    values: dict[str, list[str | bytes]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: them if len(them) > 1 else them[0] for name, them in values.items()}
+
+
 def _event(value: Entry) -> bytes:
     """Return one event as a field of GenerateResponse."""
     if "unknown" in value:
@@ -113,14 +122,17 @@ def _details(entry: Entry) -> bytes:
     if "reason" in entry:
         found.append(
             error_details_pb2.ErrorInfo(
-                reason=entry["reason"], domain="sluice.v1", metadata=entry.get("metadata", {})
+                reason=entry["reason"],
+                domain=entry.get("domain", "sluice.v1"),
+                metadata=entry.get("metadata", {}),
             )
         )
     if "request_id" in entry:
         found.append(error_details_pb2.RequestInfo(request_id=entry["request_id"]))
     if "retry_delay" in entry:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromNanoseconds(int(entry["retry_delay"] * 1e9))
+        if entry["retry_delay"] is not None:
+            retry.retry_delay.FromNanoseconds(int(entry["retry_delay"] * 1e9))
         found.append(retry)
     if "violations" in entry:
         found.append(ParseDict({"field_violations": entry["violations"]}, _BAD_REQUEST()))
@@ -129,6 +141,9 @@ def _details(entry: Entry) -> bytes:
     status = status_pb2.Status(
         code=grpc.StatusCode[entry["status"]].value[0], message=entry["message"]
     )
+    if "broken" in entry:
+        for name in ("google.rpc.ErrorInfo", "google.rpc.BadRequest", "sluice.v9.Unknown"):
+            status.details.append(Packed(type_url=f"type.googleapis.com/{name}", value=b"\x0a\xff"))
     for detail in found:
         packed = Packed()
         packed.Pack(detail)

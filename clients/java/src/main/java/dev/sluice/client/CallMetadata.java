@@ -26,8 +26,10 @@ final class CallMetadata {
   }
 
   static CallMetadata of(ConnectOptions options) {
+    // An empty one is what a variable of the environment that is not set becomes.
     return options
         .token()
+        .filter(token -> !token.isEmpty())
         .map(token -> NONE.with(Map.of("authorization", "Bearer " + token)))
         .orElse(NONE);
   }

@@ -275,7 +275,7 @@ public final class Client implements AutoCloseable {
     return call(HealthGrpc.getCheckMethod(), request).getStatus();
   }
 
-  /** Closes the connection and cancels the calls that still run on it. */
+  /** Closes the connection. Calls that run, and those begun later, end as CANCELLED. */
   @Override
   public void close() {
     connection.close();

@@ -68,7 +68,7 @@ public final class ConnectOptions {
     /**
      * Sends {@code authorization: Bearer …} with every call.
      *
-     * @param token the caller's token
+     * @param token the caller's token; an empty one is none
      * @return this builder
      */
     public Builder token(String token) {

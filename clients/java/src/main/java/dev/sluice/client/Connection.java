@@ -7,6 +7,7 @@ import com.google.gson.reflect.TypeToken;
 import dev.sluice.v1.GenerateRequest;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
@@ -59,6 +60,7 @@ final class Connection implements AutoCloseable {
 
   private final String address;
   private final ManagedChannel channel;
+  private final ClosedByCaller closed = new ClosedByCaller();
   private final Executor functionExecutor;
   private final ExecutorService ownPool;
 
@@ -124,7 +126,7 @@ final class Connection implements AutoCloseable {
   }
 
   Channel channel() {
-    return channel;
+    return ClientInterceptors.intercept(channel, closed);
   }
 
   Executor functionExecutor() {
@@ -133,6 +135,7 @@ final class Connection implements AutoCloseable {
 
   @Override
   public void close() {
+    closed.set();
     channel.shutdownNow();
     if (ownPool != null) {
       ownPool.shutdownNow();
@@ -156,7 +159,7 @@ final class Connection implements AutoCloseable {
           return thread;
         },
         (task, pool) -> {
-          throw Failures.cancelled("The client was closed.", null);
+          throw Failures.cancelled(ClosedByCaller.MESSAGE, null);
         });
   }
 

@@ -23,7 +23,7 @@ record ErrorDetails(
     Map<String, String> metadata) {
   private static final String DOMAIN = "sluice.v1";
 
-  /** What protobuf allows in either direction, 10,000 years. */
+  /** What protobuf allows, 10,000 years. */
   private static final long MAX_DELAY_SECONDS = 315_576_000_000L;
 
   private static final int NANOS = 1_000_000_000;
@@ -52,6 +52,11 @@ record ErrorDetails(
     return this;
   }
 
+  /** Returns these with the id that is known without them: those of others are not of turns. */
+  ErrorDetails withId(String known) {
+    return new ErrorDetails(reason, known, retryDelay, violations, quotaViolations, metadata);
+  }
+
   /** Of another domain it is by another server, whose reasons are not ours. */
   private ErrorDetails with(ErrorInfo info) {
     return info.getDomain().equals(DOMAIN)
@@ -74,19 +79,18 @@ record ErrorDetails(
     long seconds = info.getRetryDelay().getSeconds();
     int nanos = info.getRetryDelay().getNanos();
     Duration delay =
-        info.hasRetryDelay() && isDuration(seconds, nanos)
+        info.hasRetryDelay() && isWait(seconds, nanos)
             ? Duration.ofSeconds(seconds, nanos)
             : retryDelay;
     return new ErrorDetails(reason, generationId, delay, violations, quotaViolations, metadata);
   }
 
-  /** Whether protobuf allows it; of what it does not, Java cannot hold everything. */
-  private static boolean isDuration(long seconds, int nanos) {
-    return -MAX_DELAY_SECONDS <= seconds
-        && seconds <= MAX_DELAY_SECONDS
-        && -NANOS < nanos
-        && nanos < NANOS
-        && Long.signum(seconds) * Integer.signum(nanos) >= 0;
+  /**
+   * Whether somebody can wait so long: not for less than nothing, nor for more than protobuf
+   * allows, of which Java cannot hold everything.
+   */
+  private static boolean isWait(long seconds, int nanos) {
+    return 0 <= seconds && seconds <= MAX_DELAY_SECONDS && 0 <= nanos && nanos < NANOS;
   }
 
   private ErrorDetails with(BadRequest request) {

@@ -31,6 +31,9 @@ final class Failures {
         unreadable.add(failure);
       }
     }
+    if (details.reason().isEmpty()) {
+      details = details.withId(generationId);
+    }
     SluiceException failure =
         new SluiceException(status.getCode(), message(status), details, status.getCause());
     unreadable.forEach(failure::addSuppressed);

@@ -47,6 +47,9 @@ final class Toolbox {
   /** Returns what has to be done about a call, giving its result for the model. */
   Callable<Part> work(ToolCall call) {
     ToolFunction function = byName.get(call.getName());
+    if (function == null) {
+      return unknown(call);
+    }
     return switch (call.getCheck()) {
       case ARGUMENTS_CHECK_MALFORMED_JSON -> wrong(call, "The arguments are not valid JSON.");
       case ARGUMENTS_CHECK_SCHEMA_VIOLATION ->
@@ -55,7 +58,7 @@ final class Toolbox {
               "The arguments do not match the schema: "
                   + String.join("; ", call.getViolationsList()));
       case ARGUMENTS_CHECK_UNKNOWN_TOOL -> unknown(call);
-      default -> function == null ? unknown(call) : () -> result(call, function);
+      default -> () -> result(call, function);
     };
   }
 

@@ -161,6 +161,27 @@ class EventStreamTest {
   }
 
   @Test
+  void closingTheClientEndsWhatRunsAndWhatIsBegunLater() {
+    try (FakeGateway gateway = new FakeGateway(out -> out.onNext(response(STARTED)))) {
+      Client client = gateway.client();
+      EventStream stream = client.generate(REQUEST);
+      assertEquals(STARTED, stream.iterator().next());
+
+      client.close();
+
+      SluiceException running = assertThrows(SluiceException.class, stream::collect);
+      assertEquals(Status.Code.CANCELLED, running.status());
+      assertEquals("The client was closed.", running.getMessage());
+      assertEquals("gen_1", running.generationId());
+      SluiceException later = assertThrows(SluiceException.class, () -> client.collect(REQUEST));
+      assertEquals(Status.Code.CANCELLED, later.status());
+      SluiceException health = assertThrows(SluiceException.class, client::health);
+      assertEquals(Status.Code.CANCELLED, health.status());
+      assertEquals(1, gateway.requests.size());
+    }
+  }
+
+  @Test
   void interruptionCancelsTheCallAndStays() {
     AtomicBoolean cancelled = new AtomicBoolean();
     try (FakeGateway gateway = new FakeGateway(hangs(cancelled));
