@@ -149,7 +149,10 @@ class Assembly:
             part.call.name = started.tool_call.name
 
     def _part(self, index: int) -> _OpenPart:
-        return self._parts.setdefault(index, _OpenPart())
+        part = self._parts.get(index)
+        if part is None:
+            part = self._parts[index] = _OpenPart()
+        return part
 
     def _message(self) -> content_pb2.Message:
         closed = (self._parts[index].closed() for index in sorted(self._parts))

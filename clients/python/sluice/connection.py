@@ -67,8 +67,14 @@ class Tls:
         """Return them as gRPC takes them.
 
         Raises:
-            ValueError: of certificate and key there is only one.
+            ValueError: of certificate and key there is only one, or one of the three is no PEM;
+                the message quotes none of them.
         """
+        for name, value in (("ca", self.ca), ("cert", self.cert), ("key", self.key)):
+            # gRPC would tell of it only as a connection that fails, after all tries; an empty
+            # `ca` it would take for none, and trust whom it trusts by default.
+            if value is not None and b"-----BEGIN " not in value:
+                raise ValueError(f"{name} is no PEM.")
         if (self.cert is None) != (self.key is None):
             raise ValueError("cert and key belong together.")
         return grpc.ssl_channel_credentials(self.ca, self.key, self.cert)

@@ -171,6 +171,18 @@ async def test_what_came_before_it_was_cancelled_is_not_given_out(
         await anext(stream)
 
 
+async def test_a_turn_is_asked_for_as_its_request_was(gateway: Gateway, client: aio.Client) -> None:
+    """Whoever changes the request for another call does not change the one that began."""
+    gateway.turns = [says("Hi")] * 2
+    request = sluice.prompt("up/first", "Hi")
+    first = client.generate(request)
+    request.model = "up/second"
+    second = client.generate(request)
+    await first.collect()
+    await second.collect()
+    assert sorted(it.model for it in gateway.requests) == ["up/first", "up/second"]
+
+
 async def test_a_stream_that_nobody_reads_is_cancelled(
     gateway: Gateway, client: aio.Client
 ) -> None:

@@ -146,7 +146,14 @@ async def test_the_ends_of_iterators_do_not_pass_for_the_runs(
     def blocks(_: content_pb2.ToolCall) -> str:
         return next(iter(()))
 
-    for do, name in ((waits, "StopAsyncIteration"), (blocks, "StopIteration")):
+    def runs_a_loop(_: content_pb2.ToolCall) -> str:
+        raise StopAsyncIteration
+
+    for do, name in (
+        (waits, "StopAsyncIteration"),
+        (blocks, "StopIteration"),
+        (runs_a_loop, "StopAsyncIteration"),
+    ):
         gateway.turns.append(calls(call("f")))
         with pytest.raises(RuntimeError, match=f"f raised {name}"):
             await client.run_tools(REQUEST, [function(do)]).collect()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -33,7 +34,23 @@ async def test_nothing_shows_a_secret() -> None:
     assert KEY.decode() not in shown
 
 
-@pytest.mark.parametrize("tls", [Tls(cert=b"certificate"), Tls(key=KEY)], ids=["cert", "key"])
+@pytest.mark.parametrize("name", ["ca", "cert", "key"])
+@pytest.mark.parametrize("connect", [sluice.connect, sluice.aio.connect], ids=["blocking", "aio"])
+async def test_what_is_no_pem_is_refused_unseen(connect: Callable[..., object], name: str) -> None:
+    """At once: else every call would try to connect for seconds, and not say why it fails."""
+    good = b"-----BEGIN X-----"
+    for wrong in (b"", KEY):
+        files = {"cert": good, "key": good, name: wrong}
+        with pytest.raises(ValueError, match=f"^{name} is no PEM") as raised:
+            connect("127.0.0.1:1", tls=Tls(**files))
+        assert KEY.decode() not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [Tls(cert=b"-----BEGIN X-----"), Tls(key=b"-----BEGIN X-----")],
+    ids=["cert", "key"],
+)
 def test_certificate_and_key_belong_together(tls: Tls) -> None:
     """One alone would be left out by gRPC without a word."""
     with pytest.raises(ValueError, match="belong together"):

@@ -89,7 +89,7 @@ async def test_pieces_run(
 ) -> None:
     """Each prints what it should of what the gateway says."""
     monkeypatch.setenv("SLUICE_TOKEN", "t")
-    (tmp_path / "ca.pem").write_bytes(b"authority")
+    (tmp_path / "ca.pem").write_bytes(b"-----BEGIN CERTIFICATE-----")
     gateway.turns = list(turns)
     await run(SECTIONS[title][number], gateway, tmp_path)
     assert capsys.readouterr().out == printed

@@ -31,7 +31,7 @@ def connect(
     client's own.
 
     Raises:
-        ValueError: the token cannot stand in a header, or `tls` is incomplete.
+        ValueError: the token cannot stand in a header, or `tls` is incomplete or no PEM.
     """
     merged = client_options(options)
     metadata = token_metadata(token)
@@ -66,7 +66,12 @@ class Client:
         metadata: Metadata | None = None,
     ) -> Stream:
         """Start a turn and return its events."""
-        return self._turn(request, timeout, call_headers(self._metadata, metadata))
+        headers = call_headers(self._metadata, metadata)
+        # gRPC reads the request only when the loop runs again; by then the caller may have
+        # changed it for another call.
+        sent = gateway_service_pb2.GenerateRequest()
+        sent.CopyFrom(request)
+        return self._turn(sent, timeout, headers)
 
     async def collect(
         self,

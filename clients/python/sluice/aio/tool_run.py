@@ -116,9 +116,9 @@ async def _result(task: Task[Result]) -> content_pb2.Part:
 
 
 async def _text(function: Function[Result], call: content_pb2.ToolCall) -> object:
-    if not _is_async(function.call):
-        return await asyncio.to_thread(called, function.call, call)
     try:
+        if not _is_async(function.call):
+            return await asyncio.to_thread(called, function.call, call)
         result = function.call(call)
         return await result if inspect.isawaitable(result) else result
     except StopAsyncIteration as error:

@@ -30,7 +30,7 @@ def connect(
     client's own.
 
     Raises:
-        ValueError: the token cannot stand in a header, or `tls` is incomplete.
+        ValueError: the token cannot stand in a header, or `tls` is incomplete or no PEM.
     """
     merged = client_options(options)
     metadata = token_metadata(token)
