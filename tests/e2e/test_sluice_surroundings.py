@@ -98,7 +98,7 @@ async def test_grpc_says_nothing_of_its_own(tmp_path: Path) -> None:
     async with refusing() as url:
         address = url.removeprefix("http://").partition("/")[0]
         ca = tmp_path / "ca.pem"
-        ca.write_text("no certificate")
+        ca.write_text("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n")
         code, out, errors = await sluice("health", "--address", address, "--ca", str(ca))
     assert (code, out) == (4, "")
     assert errors.startswith("sluice: ")

@@ -51,3 +51,24 @@ async def test_certificate_and_key_belong_together(folder: Path) -> None:
         code, _, errors = await sluice("health", name, str(folder / file))
         assert code == 2
         assert "belong together" in errors
+
+
+async def test_what_is_no_pem_is_wrong_use(folder: Path) -> None:
+    """Told by its option, with nothing of what is in the file."""
+    wrong = folder / "wrong.pem"
+    wrong.write_text("something-else-entirely")
+    pair = {"--cert": str(folder / "client.pem"), "--key": str(folder / "client.key")}
+    for option in ("--ca", "--cert", "--key"):
+        files = {**pair, option: str(wrong)}
+        arguments = [part for given in files.items() for part in given]
+        code, out, errors = await sluice("health", *arguments)
+        assert (code, out) == (2, "")
+        assert f"{option} is no PEM." in errors
+        assert "something-else" not in errors
+
+
+async def test_a_url_is_wrong_use() -> None:
+    """Its host would not be found, which says too little."""
+    code, out, errors = await sluice("health", "--address", "https://sluice.example.com")
+    assert (code, out) == (2, "")
+    assert "--address: The address is a URL; it must be HOST:PORT" in errors

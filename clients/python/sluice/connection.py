@@ -36,6 +36,13 @@ KEEPALIVE_TIMEOUT_SECONDS: Final = 20
 """How long the answer to such a ping may take before the connection counts as lost.
 Twenty: gRPC's default, and the server's."""
 
+FIRST_RECONNECT_SECONDS: Final = 0.25
+"""Wait before a failed attempt to connect is repeated; it grows with each that fails too."""
+
+MAX_RECONNECT_SECONDS: Final = 5
+"""The longest such wait: a gateway that comes back is found soon. gRPC's own bound is two
+minutes."""
+
 MAX_ANSWER_BYTES: Final = 33 * 1024 * 1024
 """Largest message that the client takes. A server with default settings sends no larger
 one: `server.max_whole_answer_bytes` and 1 MiB around it. gRPC's own default of 4 MiB would
@@ -91,11 +98,26 @@ def channel_options() -> list[tuple[str, int | str]]:
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
         ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.initial_reconnect_backoff_ms", round(FIRST_RECONNECT_SECONDS * 1000)),
+        ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_SECONDS * 1000),
         # A model may think for minutes; by default pings stop after two without data.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
         ("grpc.per_rpc_retry_buffer_size", MAX_RETRIED_REQUEST_BYTES),
     ]
+
+
+def checked_address(address: str) -> str:
+    """Return the address of a gateway as it is, unless it is likely to be a mistake.
+
+    Raises:
+        ValueError: it is empty, or a URL, which gRPC would take for the name of a host.
+    """
+    if not address:
+        raise ValueError("The address is empty; it must be HOST:PORT.")
+    if address.lower().startswith(("http:", "https:")):
+        raise ValueError("The address is a URL; it must be HOST:PORT, and `tls` switches TLS on.")
+    return address
 
 
 def client_options(options: Options) -> Options:

@@ -124,6 +124,7 @@ def from_status(
     """
     reason = ""
     metadata: dict[str, str] = {}
+    request_id = ""
     retry_delay: float | None = None
     violations: list[Violation] = []
     quota_violations: list[QuotaViolation] = []
@@ -133,8 +134,7 @@ def from_status(
                 reason = detail.reason
                 metadata = dict(detail.metadata)
             case error_details_pb2.RetryInfo():
-                delay = detail.retry_delay
-                retry_delay = delay.seconds + delay.nanos / _NANOS
+                retry_delay = _wait(detail)
             case error_details_pb2.BadRequest():
                 violations += (Violation(v.field, v.description) for v in detail.field_violations)
             case error_details_pb2.QuotaFailure():
@@ -142,7 +142,7 @@ def from_status(
                     QuotaViolation(v.subject, v.description) for v in detail.violations
                 )
             case error_details_pb2.RequestInfo():
-                generation_id = detail.request_id or generation_id
+                request_id = detail.request_id
             case _:
                 pass
     return SluiceError(
@@ -153,7 +153,8 @@ def from_status(
         violations=tuple(violations),
         quota_violations=tuple(quota_violations),
         metadata=metadata,
-        generation_id=generation_id,
+        # The ids of others than a gateway are not those of turns.
+        generation_id=(request_id if reason else "") or generation_id,
     )
 
 
@@ -172,6 +173,18 @@ def cancelled(generation_id: str = "") -> SluiceError:
     return SluiceError(
         grpc.StatusCode.CANCELLED, "The call was cancelled.", generation_id=generation_id
     )
+
+
+def closed() -> SluiceError:
+    """Return the error of a call whose client was closed before."""
+    return SluiceError(grpc.StatusCode.CANCELLED, "The client was closed.")
+
+
+def _wait(detail: error_details_pb2.RetryInfo) -> float | None:
+    """Return the seconds that it tells; nobody can wait for less than nothing."""
+    delay = detail.retry_delay
+    seconds = delay.seconds + delay.nanos / _NANOS
+    return seconds if detail.HasField("retry_delay") and seconds >= 0 else None
 
 
 def _details(trailers: Trailers) -> Iterator[Message]:

@@ -229,6 +229,9 @@ async def test_a_client_that_is_closed_ends_its_streams(gateway: Gateway) -> Non
     for waiting in (reading, asking):
         with pytest.raises(sluice.SluiceError, match="CANCELLED"):
             await waiting
+    for later in (client.collect(REQUEST), client.get_metrics(), client.health()):
+        with pytest.raises(sluice.SluiceError, match=r"CANCELLED: The client was closed\."):
+            await later
 
 
 async def test_a_task_that_asks_can_be_cancelled(gateway: Gateway, client: aio.Client) -> None:

@@ -314,6 +314,31 @@ async def test_leaving_a_run_cancels_its_turn(gateway: Gateway) -> None:
         await gateway.ended.wait()
 
 
+async def test_a_client_that_is_closed_ends_its_streams(gateway: Gateway) -> None:
+    """And whatever is begun later, in a run of tools as well."""
+    gateway.turns = [HANGS, calls(call("f"))]
+
+    def close(client: sluice.Client) -> None:
+        stream = client.generate(REQUEST)
+        next(stream)
+
+        def closing(_: content_pb2.ToolCall) -> str:
+            client.close()
+            return "done"
+
+        run = client.run_tools(REQUEST, [function(closing)])
+        with pytest.raises(sluice.SluiceError, match=r"CANCELLED: The client was closed\."):
+            run.collect()
+        assert len(run.answers) == 1
+        with pytest.raises(sluice.SluiceError, match="CANCELLED"):
+            stream.collect()
+        for later in (lambda: client.collect(REQUEST), client.get_metrics, client.health):
+            with pytest.raises(sluice.SluiceError, match=r"CANCELLED: The client was closed\."):
+                later()
+
+    await with_client(gateway, close)
+
+
 async def test_all_pages_are_one_list(gateway: Gateway) -> None:
     """With the filter for each."""
 

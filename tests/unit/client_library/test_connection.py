@@ -34,6 +34,14 @@ async def test_nothing_shows_a_secret() -> None:
     assert KEY.decode() not in shown
 
 
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:50051", "HTTPS://sluice.example.com"])
+@pytest.mark.parametrize("connect", [sluice.connect, sluice.aio.connect], ids=["blocking", "aio"])
+async def test_what_is_no_address_is_refused(connect: Callable[..., object], address: str) -> None:
+    """At once: else every call would look for a host of that name."""
+    with pytest.raises(ValueError, match=r"^The address is .* it must be HOST:PORT"):
+        connect(address)
+
+
 @pytest.mark.parametrize("name", ["ca", "cert", "key"])
 @pytest.mark.parametrize("connect", [sluice.connect, sluice.aio.connect], ids=["blocking", "aio"])
 async def test_what_is_no_pem_is_refused_unseen(connect: Callable[..., object], name: str) -> None:

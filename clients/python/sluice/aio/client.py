@@ -1,7 +1,8 @@
 """The gateway's calls for asyncio, and the connection that they share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -11,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sluice.aio.stream import Stream, Turn, is_cancelling
 from sluice.aio.tool_run import Result, ToolRun
 from sluice.answers import Answer
-from sluice.connection import Options, Tls, client_options
-from sluice.errors import cancelled, failure
+from sluice.connection import Options, Tls, checked_address, client_options
+from sluice.errors import cancelled, closed, failure
 from sluice.metadata import Headers, Metadata, call_headers, token_metadata
 from sluice.tools import MAX_TURNS, Conversation, Function
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, model_pb2
@@ -31,8 +32,10 @@ def connect(
     client's own.
 
     Raises:
-        ValueError: the token cannot stand in a header, or `tls` is incomplete or no PEM.
+        ValueError: the address is empty or a URL, the token cannot stand in a header, or `tls`
+            is incomplete or no PEM.
     """
+    checked_address(address)
     merged = client_options(options)
     metadata = token_metadata(token)
     if tls is None:
@@ -54,6 +57,7 @@ class Client:
 
     def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
         self._channel = channel
+        self._closed = False
         self._metadata = metadata
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)  # its types lack the methods
@@ -178,7 +182,8 @@ class Client:
         return answer.status
 
     async def close(self) -> None:
-        """End the connection, and what still runs on it."""
+        """End the connection; what runs on it, or is begun later, ends with CANCELLED."""
+        self._closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -199,7 +204,8 @@ class Client:
         headers: Headers,
     ) -> Stream:
         loop = asyncio.get_running_loop()
-        return Turn(self._gateway.Generate(request, timeout=timeout, metadata=headers), loop)
+        with self._telling():
+            return Turn(self._gateway.Generate(request, timeout=timeout, metadata=headers), loop)
 
     async def _call(
         self,
@@ -209,10 +215,20 @@ class Client:
         metadata: Metadata | None,
     ) -> ResponseT:
         headers = call_headers(self._metadata, metadata)
-        try:
+        with self._telling():
             return await method(request, timeout=timeout, metadata=headers)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell how a call fails in this library's own way."""
+        try:
+            yield
         except grpc.RpcError as error:
             raise failure(error) from error
+        except grpc.aio.UsageError as error:
+            if self._closed:  # of which gRPC tells by it
+                raise closed() from error
+            raise
         except asyncio.CancelledError:
             if is_cancelling():
                 raise

@@ -1,6 +1,7 @@
 """The gateway's calls for blocking code, and the connection that they share."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -10,8 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sluice.answers import Answer
 from sluice.blocking.stream import Stream, Turn
 from sluice.blocking.tool_run import ToolRun
-from sluice.connection import Options, Tls, client_options
-from sluice.errors import failure
+from sluice.connection import Options, Tls, checked_address, client_options
+from sluice.errors import closed, failure
 from sluice.metadata import Headers, Metadata, call_headers, token_metadata
 from sluice.tools import MAX_TURNS, Conversation, Function
 from sluice.v1 import gateway_service_pb2, gateway_service_pb2_grpc, model_pb2
@@ -30,8 +31,10 @@ def connect(
     client's own.
 
     Raises:
-        ValueError: the token cannot stand in a header, or `tls` is incomplete or no PEM.
+        ValueError: the address is empty or a URL, the token cannot stand in a header, or `tls`
+            is incomplete or no PEM.
     """
+    checked_address(address)
     merged = client_options(options)
     metadata = token_metadata(token)
     if tls is None:
@@ -52,6 +55,7 @@ class Client:
 
     def __init__(self, channel: grpc.Channel, metadata: Metadata) -> None:
         self._channel = channel
+        self._closed = False
         self._metadata = metadata
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)
         self._health: Any = health_pb2_grpc.HealthStub(channel)  # its types lack the methods
@@ -170,7 +174,8 @@ class Client:
         return answer.status
 
     def close(self) -> None:
-        """End the connection, and what still runs on it."""
+        """End the connection; what runs on it, or is begun later, ends with CANCELLED."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -190,7 +195,8 @@ class Client:
         timeout: float | None,
         headers: Headers,
     ) -> Stream:
-        return Turn(self._gateway.Generate(request, timeout=timeout, metadata=headers))
+        with self._telling():
+            return Turn(self._gateway.Generate(request, timeout=timeout, metadata=headers))
 
     def _call(
         self,
@@ -200,7 +206,17 @@ class Client:
         metadata: Metadata | None,
     ) -> ResponseT:
         headers = call_headers(self._metadata, metadata)
-        try:
+        with self._telling():
             return method(request, timeout=timeout, metadata=headers)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell how a call fails in this library's own way."""
+        try:
+            yield
         except grpc.RpcError as error:
             raise failure(error) from error
+        except ValueError as error:
+            if self._closed:  # of which gRPC tells by it, too
+                raise closed() from error
+            raise

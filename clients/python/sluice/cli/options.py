@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from sluice.cli.client import Target
-from sluice.connection import Tls
+from sluice.connection import Tls, checked_address
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -62,7 +62,7 @@ def target_of(given: Mapping[str, Any]) -> Target:
     """Return the gateway that the options of a connection name, by their parameters' names.
 
     Raises:
-        click.UsageError: they do not go together, or the token cannot be one.
+        click.UsageError: they do not go together, or one of them cannot be what it stands for.
     """
     ca, cert, key = given["ca"], given["cert"], given["key"]
     if (cert is None) != (key is None):
@@ -71,6 +71,14 @@ def target_of(given: Mapping[str, Any]) -> Target:
         raise click.UsageError("--address is empty; it is HOST:PORT.")
     files = Tls(*(path.read_bytes() if path else None for path in (ca, cert, key)))
     secured = given["tls"] or ca is not None or cert is not None
+    try:
+        checked_address(given["address"])
+    except ValueError as error:
+        raise click.UsageError(f"--address: {error}") from error
+    try:
+        files.credentials()
+    except ValueError as error:  # begins with the option's name, such as "ca is no PEM."
+        raise click.UsageError(f"--{error}") from error
     return Target(
         address=given["address"],
         token=_token(given["token_file"]),
