@@ -92,6 +92,15 @@ def test_no_ping_comes_too_soon_for_a_server() -> None:
     assert OPTIONS["grpc.keepalive_permit_without_calls"] == 0
 
 
+def test_a_gateway_that_comes_back_is_found_soon() -> None:
+    """Within seconds after minutes of trying, as the options are told to gRPC."""
+    assert 0 < connection.FIRST_RECONNECT_SECONDS < connection.MAX_RECONNECT_SECONDS <= 5
+    assert OPTIONS["grpc.initial_reconnect_backoff_ms"] == (
+        1000 * connection.FIRST_RECONNECT_SECONDS
+    )
+    assert OPTIONS["grpc.max_reconnect_backoff_ms"] == 1000 * connection.MAX_RECONNECT_SECONDS
+
+
 def test_sizes_are_those_of_a_server() -> None:
     """A client takes the largest answer of a server, and keeps the largest request it may send."""
     most = Server().max_whole_answer_bytes + edge.MESSAGE_SLACK
@@ -105,6 +114,7 @@ def test_sizes_are_those_of_a_server() -> None:
     [
         f"{connection.KEEPALIVE_TIME_SECONDS} s |",
         f"{connection.KEEPALIVE_TIMEOUT_SECONDS} s |",
+        f"{connection.FIRST_RECONNECT_SECONDS} s at first, {connection.MAX_RECONNECT_SECONDS} s at",
         f"{connection.MAX_ANSWER_BYTES >> 20} MiB |",
         f"{connection.MAX_RETRIED_REQUEST_BYTES >> 20} MiB |",
         f"maxAttempts` | {POLICY['maxAttempts']} |",
