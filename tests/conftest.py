@@ -10,9 +10,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
-import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.support.loop import Loop
 from tests.support.secrecy import SECRECY
 from tests.support.secrecy_plugin import SecrecyPlugin
 
@@ -38,7 +38,7 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests on the event loop on which the server runs."""
-    return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": Loop}
 
 
 @pytest.fixture(autouse=True)

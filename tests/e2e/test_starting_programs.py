@@ -1,41 +1,52 @@
-"""Do programs that the server's process starts begin well while calls run?
-
-Before an embedded model, or a courier of tokens, runs a line of its own, its process is a
-copy of the server's with all of gRPC in it.
-"""
+"""Does a program that the server starts begin without anything of the server running before it?"""
 
 import asyncio
-from collections import Counter
-from contextlib import AsyncExitStack
+import sys
 
-from grpc_health.v1.health_pb2 import HealthCheckRequest
+import pytest
 
-from tests.support.channels import health_on
-from tests.support.configuration import configuration
-from tests.support.server import running
-from tests.support.upstream import Upstream
+SECONDS = 60.0
 
-PROGRAMS = 200
-CALLERS = 8
-PATIENCE = 20.0
+SCRIPT = """
+import asyncio, os, sys, time
+import uvloop
+from sluice_server.local import program
+
+def hang():
+    while True:
+        time.sleep(1)
+
+async def main():
+    process = await program.start("/bin/cat", env={})
+    out, err = await process.communicate(b"begun")
+    print(out.decode(), err.decode(), process.returncode)
+    try:
+        await program.start("/no/such/program", env={})
+    except FileNotFoundError as error:
+        print(error.strerror)
+    killed = await program.start("/bin/cat", env={})
+    killed.kill()
+    print(await killed.wait())
+
+# As libraries do, which want to go on in the copy of a process.
+os.register_at_fork(before=lambda: print("forked", flush=True), after_in_child=hang)
+LOOP.run(main())
+"""
 
 
-async def test_programs_start_while_calls_run(upstream: Upstream) -> None:
-    """GRPC's hooks for forks, left on, crashed some in a hundred of them under uvloop."""
-    ended: Counter[int] = Counter()
-    done = asyncio.Event()
-    async with running(configuration(upstream)) as server:
-        health = health_on(server.channel)
-
-        async def calls() -> None:
-            while not done.is_set():
-                await health.Check(HealthCheckRequest(), timeout=PATIENCE)
-
-        async with asyncio.TaskGroup() as callers, AsyncExitStack() as stack:
-            stack.callback(done.set)
-            for _ in range(CALLERS):
-                callers.create_task(calls())
-            for _ in range(PROGRAMS):
-                program = await asyncio.create_subprocess_exec("true")
-                ended[await program.wait()] += 1
-    assert ended == {0: PROGRAMS}
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+async def test_no_hook_for_forks_runs_before_a_program(loop: str) -> None:
+    """One that hangs would hold up all calls: the event loop waits until the program began."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-c", SCRIPT.replace("LOOP", loop)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert (process.returncode, err.decode()) == (0, "")
+    assert out.decode() == "begun  0\nNo such file or directory\n-9\n"

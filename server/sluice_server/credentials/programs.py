@@ -1,7 +1,7 @@
 """Runs programs that print secrets: bounded in time and in output, and silent about both.
 
 In a thread and by `subprocess`, whose `vfork` runs no hooks of libraries for forks, where
-uvloop's fork does; gRPC's crashed programs before they began (`sluice_server` has them off).
+uvloop's fork does (`local.program` says what comes of it).
 """
 
 from __future__ import annotations

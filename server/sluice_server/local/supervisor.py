@@ -26,6 +26,7 @@ from typing import Final
 
 import structlog
 
+from sluice_server.local import program
 from sluice_server.local.handover import ChildSettings
 from sluice_server.local.model import LocalModel, LocalModelMissingError
 from sluice_server.telemetry import names
@@ -278,13 +279,7 @@ class EmbeddedModel:
         environment["GGML_NO_BACKTRACE"] = "1"
         # -P: what lies in the working directory is not ours to import.
         command = self._command or [sys.executable, "-P", "-m", "sluice_server.local.child"]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
+        process = await program.start(*command, env=environment)
         if process.stdin is not None:
             # A child that died at once is seen by its exit.
             with contextlib.suppress(ConnectionError):
