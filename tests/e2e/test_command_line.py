@@ -1,6 +1,5 @@
 """Does the command line do what an operator expects of it?"""
 
-import asyncio
 import os
 import re
 import sys
@@ -13,23 +12,19 @@ from tests.support.client import collect, request
 from tests.support.configuration import configuration, write
 from tests.support.openai_stream import answer
 from tests.support.process import server_process
+from tests.support.programs import outcome
 from tests.support.server import running
 from tests.support.upstream import Upstream
 
 
 async def run(*arguments: str, stdin: str | None = None, **variables: str) -> tuple[int, str, str]:
     """Run `sluice-server` and return its exit code and what it printed on both streams."""
-    process = await asyncio.create_subprocess_exec(
+    return await outcome(
         *(sys.executable, "-m", "sluice_server", *arguments),
-        stdin=None if stdin is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        seconds=20,
+        stdin=None if stdin is None else stdin.encode(),
         env={**os.environ, **variables},
     )
-    async with asyncio.timeout(20):
-        out, err = await process.communicate(None if stdin is None else stdin.encode())
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_check_accepts_a_good_file(upstream: Upstream, tmp_path: Path) -> None:

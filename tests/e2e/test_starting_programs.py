@@ -1,9 +1,10 @@
 """Does a program that the server starts begin without anything of the server running before it?"""
 
-import asyncio
 import sys
 
 import pytest
+
+from tests.support.programs import outcome
 
 SECONDS = 60.0
 
@@ -37,16 +38,6 @@ LOOP.run(main())
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 async def test_no_hook_for_forks_runs_before_a_program(loop: str) -> None:
     """One that hangs would hold up all calls: the event loop waits until the program began."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", SCRIPT.replace("LOOP", loop)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert (process.returncode, err.decode()) == (0, "")
-    assert out.decode() == "begun  0\nNo such file or directory\n-9\n"
+    command = (sys.executable, "-W", "error", "-c", SCRIPT.replace("LOOP", loop))
+    printed = "begun  0\nNo such file or directory\n-9\n"
+    assert await outcome(*command, seconds=SECONDS) == (0, printed, "")

@@ -14,6 +14,8 @@ from typing import Any
 import pexpect
 import pyte
 
+from tests.support.programs import outcome
+
 COMMAND = (sys.executable, "-m", "sluice.cli")
 SECONDS = 30.0
 """Longest wait for anything on a screen; a cold start on a busy machine takes a few."""
@@ -37,22 +39,12 @@ async def sluice(
     `stdin` is what is piped in; without it there is nothing to be read. Bytes that are no
     text are written as `os.fsdecode` has them, there and in arguments.
     """
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    return await outcome(
+        *(*COMMAND, *arguments),
+        seconds=SECONDS,
+        stdin=None if stdin is None else os.fsencode(stdin),
         env=environment(**variables),
     )
-    try:
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate(None if stdin is None else os.fsencode(stdin))
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 class Terminal:

@@ -14,7 +14,7 @@ from asyncio.base_subprocess import BaseSubprocessTransport
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-Protocol = TypeVar("Protocol", bound=asyncio.SubprocessProtocol)
+ProtocolT = TypeVar("ProtocolT", bound=asyncio.SubprocessProtocol)
 
 _LIMIT_BYTES: Final = 1 << 16
 """Longest line that is read of an output; asyncio's own default."""
@@ -38,13 +38,13 @@ async def start(*command: str, env: Mapping[str, str]) -> asyncio.subprocess.Pro
 
 async def subprocess_exec(
     loop: asyncio.AbstractEventLoop,
-    protocol_factory: Callable[[], Protocol],
+    protocol_factory: Callable[[], ProtocolT],
     *command: str,
     stdin: Any = subprocess.PIPE,
     stdout: Any = subprocess.PIPE,
     stderr: Any = subprocess.PIPE,
     **options: Any,
-) -> tuple[asyncio.SubprocessTransport, Protocol]:
+) -> tuple[asyncio.SubprocessTransport, ProtocolT]:
     """Do what a loop's method of this name does; `options` are those of `subprocess.Popen`.
 
     Raises:

@@ -1,6 +1,5 @@
 """Do the example programs of all languages do the same, word for word?"""
 
-import asyncio
 import os
 import re
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from tests.support.openai_stream import (
     tool_call,
     usage,
 )
+from tests.support.programs import outcome
 from tests.support.replies import Close, Reply, sse
 from tests.support.server import RunningServer, running
 from tests.support.tools import tool
@@ -63,20 +63,11 @@ def answers() -> list[Reply]:
 
 async def example(language: str, server: RunningServer, **variables: str) -> tuple[int, str, str]:
     """Run an example and return its exit code and what it printed on both streams."""
-    process = await asyncio.create_subprocess_exec(
+    return await outcome(
         *(tool(f"example-{language}"), server.listen, MODEL),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        seconds=SECONDS,
         env={**os.environ, **variables},
     )
-    try:
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 @pytest.fixture
