@@ -5,7 +5,21 @@ from typing import Final
 from rich.text import Text
 
 from sluice.cli import text
+from sluice.cli.columns import Column
 from sluice.v1 import rate_limit_pb2
+
+COLUMNS: Final = (
+    Column("provider", least=8),
+    Column("scope", 5, least=8),
+    Column("model", 3, least=12),
+    Column("limit of"),
+    Column("used", 2),
+    Column("left", right=True),
+    Column("limit", 1, right=True),
+    Column("reserved", 4, right=True),
+    Column("full in", right=True),
+)
+"""Of a table with a limit in each row."""
 
 _BAR_WIDTH: Final = 10
 
@@ -24,7 +38,23 @@ _MONEY = (
 )
 
 
-def unit(bucket: rate_limit_pb2.RateLimitBucket) -> str:
+def cells(bucket: rate_limit_pb2.RateLimitBucket) -> tuple[Text | str, ...]:
+    """Return the texts of all `COLUMNS` but the last, which is a matter of whose clock counts."""
+    remaining = bucket.remaining if bucket.HasField("remaining") else None
+    limit = bucket.limit if bucket.HasField("limit") else None
+    return (
+        bucket.provider,
+        bucket.quota_scope,
+        bucket.model or "all",
+        _unit(bucket),
+        _bar(bucket),
+        _amount(bucket, remaining),
+        _amount(bucket, limit),
+        _amount(bucket, bucket.reserved),
+    )
+
+
+def _unit(bucket: rate_limit_pb2.RateLimitBucket) -> str:
     """Return what it counts, and over which time where that is known: "tokens/min"."""
     return _UNITS.get(bucket.unit, text.UNKNOWN) + _window(bucket)
 
@@ -37,12 +67,12 @@ def _window(bucket: rate_limit_pb2.RateLimitBucket) -> str:
     return f"/{names.get(int(length), text.seconds(length))}"
 
 
-def amount(bucket: rate_limit_pb2.RateLimitBucket, value: int | None) -> str:
+def _amount(bucket: rate_limit_pb2.RateLimitBucket, value: int | None) -> str:
     """Return an amount in the bucket's unit."""
     return text.money(value) if bucket.unit in _MONEY else text.count(value)
 
 
-def bar(bucket: rate_limit_pb2.RateLimitBucket) -> Text:
+def _bar(bucket: rate_limit_pb2.RateLimitBucket) -> Text:
     """Return a bar of the used share, what is reserved included; unknown without both ends."""
     if not (bucket.HasField("limit") and bucket.HasField("remaining") and bucket.limit > 0):
         return Text(text.UNKNOWN)

@@ -33,28 +33,13 @@ def tables(told: gateway_service_pb2.GetRateLimitsResponse) -> RenderableType:
 
 def _buckets(told: gateway_service_pb2.GetRateLimitsResponse, now: float) -> Columns:
     columns = (
-        Column("provider", least=8),
-        Column("scope", 5, least=8),
-        Column("model", 3, least=12),
-        Column("limit of"),
-        Column("used", 2),
-        Column("left", right=True),
-        Column("limit", 1, right=True),
-        Column("reserved", 4, right=True),
-        Column("full in", right=True),
+        *buckets.COLUMNS,
         Column("told by", 6),
         Column("ago", 7, right=True),
     )
     rows = [
         (
-            it.provider,
-            it.quota_scope,
-            it.model or "all",
-            buckets.unit(it),
-            buckets.bar(it),
-            buckets.amount(it, it.remaining if it.HasField("remaining") else None),
-            buckets.amount(it, it.limit if it.HasField("limit") else None),
-            buckets.amount(it, it.reserved),
+            *buckets.cells(it),
             _apart(it.reset_time, now) if it.HasField("reset_time") else text.UNKNOWN,
             _SOURCES.get(it.source, text.UNKNOWN),
             _apart(now, it.observe_time) if it.HasField("observe_time") else text.UNKNOWN,

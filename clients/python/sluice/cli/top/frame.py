@@ -146,31 +146,13 @@ def _providers(view: View, now: Reading) -> Columns:
 def _limits(view: View, now: Reading) -> Columns:
     rows = [
         (
-            it.provider,
-            it.quota_scope,
-            it.model or "all",
-            buckets.unit(it),
-            buckets.bar(it),
-            buckets.amount(it, it.remaining if it.HasField("remaining") else None),
-            buckets.amount(it, it.limit if it.HasField("limit") else None),
-            buckets.amount(it, it.reserved),
+            *buckets.cells(it),
             _countdown(now, it.reset_time) if it.HasField("reset_time") else text.UNKNOWN,
         )
         for it in now.limits.buckets
         if view.shows(it.provider, it.quota_scope, it.model)
     ]
-    columns = (
-        Column("provider", least=8),
-        Column("scope", 5, least=8),
-        Column("model", 3, least=12),
-        Column("limit of"),
-        Column("used", 2),
-        Column("left", right=True),
-        Column("limit", 1, right=True),
-        Column("reserved", 4, right=True),
-        Column("full in", right=True),
-    )
-    return Columns(columns, rows, "Limits")
+    return Columns(buckets.COLUMNS, rows, "Limits")
 
 
 def _credentials(view: View, now: Reading) -> Columns:

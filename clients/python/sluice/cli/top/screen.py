@@ -26,7 +26,7 @@ from sluice.errors import SluiceError
 _OPTIONS: Final = (
     # A lost connection is shown at once and tried again here, in the interval.
     ("grpc.enable_retries", 0),
-    # gRPC would wait for up to two minutes between two tries to connect.
+    # Sooner than other callers try to connect: somebody looks on.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2000),
